@@ -1,0 +1,227 @@
+/**
+ * The life of one call, seen by its caller: a pure state machine (D4).
+ *
+ * Owns: when to send, send again, wait for room, try again, give up, and with which code. It neither reads a clock nor
+ * touches a network: the driver hands it the time, and carries out what `CallStep` says.
+ * Invariants:
+ *  1. A call is settled exactly once, at the latest at its deadline.
+ *  2. Silence is answered by a resend under the same attempt, which instances that have accepted it drop; only the
+ *     edge's `retry` raises the attempt, and so may run the function again.
+ *  3. No answer and no sign of life within LOST_AFTER_MS settles the call: no caller hangs for the length of its timeout.
+ *
+ *            ┌── no responders / no room ──▶ NoRoom ──▶ (send again, until the deadline: Overloaded)
+ *   Sent ────┼── Accepted, Alive ──────────▶ Accepted ── silence ──▶ CalleeLost ── retry? ──▶ Backoff ──▶ Sent
+ *            ├── silence, ≤ 3 sends ───────▶ Sent
+ *            └── Result, Error ────────────▶ settled
+ */
+import { CallError } from './errors.ts';
+import type { ErrorCode } from './errors.ts';
+import type { Answer } from './frames.ts';
+import type { RetryTerms } from './routes.ts';
+import type { Payload } from './values.ts';
+
+/** A callee that has no result yet says so after this long. */
+export const ACCEPT_AFTER_MS = 50;
+/** A callee that runs says so this often. */
+export const ALIVE_EVERY_MS = 1_000;
+/** A caller that has heard nothing from an accepted call for this long gives it up. */
+export const LOST_AFTER_MS = 2_500;
+/** Sends of one attempt into silence. */
+export const SENDS_LIMIT = 3;
+/** Wait for a first sign of life before sending again: at least this, and at least four round trips. */
+export const RESEND_AFTER_MS = 100;
+/** First and longest pause while nobody has room. */
+export const ROOM_PAUSE_MS = 2;
+export const ROOM_PAUSE_LIMIT_MS = 50;
+
+/** Why a callee refuses a call that it has not accepted: the caller waits for room, as with no responders. */
+export const NO_ROOM = 'NoRoom';
+
+export const resendAfterMs = (roundTripMs: number): number => Math.max(RESEND_AFTER_MS, 4 * roundTripMs);
+
+export interface CallTerms {
+  /** The whole call, waiting and all attempts included. */
+  readonly timeoutMs: number;
+  readonly retry?: RetryTerms;
+}
+
+export type Outcome =
+  | { readonly ok: true; readonly payload: Payload; readonly machine: string; readonly instance: string }
+  | { readonly ok: false; readonly error: CallError };
+
+export type CallStep =
+  | { readonly do: 'Nothing' }
+  /** Send (again) with this attempt and so much time left. */
+  | { readonly do: 'Send'; readonly attempt: number; readonly timeoutMs: number }
+  /** Done; and where `cancelTo` is given, tell the callee to stop. */
+  | { readonly do: 'Settle'; readonly outcome: Outcome; readonly cancelTo?: string };
+
+const NOTHING: CallStep = { do: 'Nothing' };
+
+type Phase = 'Sent' | 'NoRoom' | 'Accepted' | 'Backoff' | 'Settled';
+
+/** One call of a caller. The driver calls these methods in the order in which things happen to it. */
+export class CallMachine {
+  readonly #what: string;
+  readonly #terms: CallTerms;
+  readonly #deadlineAtMs: number;
+  readonly #resendAfterMs: number;
+  #phase: Phase = 'Sent';
+  #attempt = 1;
+  #sends = 0;
+  #pauses = 0;
+  #nextAtMs = 0;
+  #cancelTo: string | undefined;
+
+  /** `what` names the call in messages: `ingest → count`. */
+  constructor(what: string, terms: CallTerms, nowMs: number, roundTripMs: number) {
+    this.#what = what;
+    this.#terms = terms;
+    this.#deadlineAtMs = nowMs + terms.timeoutMs;
+    this.#resendAfterMs = resendAfterMs(roundTripMs);
+  }
+
+  /** When the driver has to call `tick` at the latest. */
+  get dueAtMs(): number {
+    return Math.min(this.#nextAtMs, this.#deadlineAtMs);
+  }
+
+  get settled(): boolean {
+    return this.#phase === 'Settled';
+  }
+
+  /** How often an attempt was sent into silence: a call that may have run twice. */
+  get resends(): number {
+    return Math.max(0, this.#sends - 1);
+  }
+
+  start(nowMs: number): CallStep {
+    return this.#send(nowMs);
+  }
+
+  answer(answer: Answer, nowMs: number): CallStep {
+    if (this.#phase === 'Settled') return NOTHING;
+    switch (answer.kind) {
+      case 'Result':
+        return this.#settle({
+          ok: true,
+          payload: answer.payload,
+          machine: answer.machine,
+          instance: answer.instance,
+        });
+      case 'Error':
+        if (answer.error.code === 'Overloaded' && answer.error.reason === NO_ROOM)
+          return this.#waitForRoom(nowMs);
+        return this.#failed(answer.error, nowMs);
+      case 'Accepted':
+        this.#phase = 'Accepted';
+        this.#cancelTo = answer.cancelTo;
+        this.#nextAtMs = nowMs + LOST_AFTER_MS;
+        return NOTHING;
+      case 'Alive':
+        if (this.#phase === 'Accepted') this.#nextAtMs = nowMs + LOST_AFTER_MS;
+        return NOTHING;
+    }
+  }
+
+  /** The server says that nobody listens: nobody is there, or all are full (D17). */
+  noResponders(nowMs: number): CallStep {
+    // A resend may find nobody while the first send still runs: an accepted call is kept alive by its signs alone.
+    if (this.#phase !== 'Sent' || this.#sends > 1) return NOTHING;
+    return this.#waitForRoom(nowMs);
+  }
+
+  connectionLost(nowMs: number): CallStep {
+    if (this.#phase === 'Settled' || this.#phase === 'Backoff' || this.#phase === 'NoRoom') return NOTHING;
+    return this.#failed(
+      this.#error('ConnectionLost', 'the connection to the bus was lost before an answer came'),
+      nowMs,
+    );
+  }
+
+  cancel(): CallStep {
+    if (this.#phase === 'Settled') return NOTHING;
+    return this.#giveUp(this.#error('Cancelled', 'cancelled by its caller'));
+  }
+
+  /** Time has passed. */
+  tick(nowMs: number): CallStep {
+    if (this.#phase === 'Settled') return NOTHING;
+    if (nowMs >= this.#deadlineAtMs) return this.#giveUp(this.#outOfTime());
+    if (nowMs < this.#nextAtMs) return NOTHING;
+    switch (this.#phase) {
+      case 'NoRoom':
+        return this.#send(nowMs);
+      case 'Backoff':
+        this.#attempt += 1;
+        this.#sends = 0;
+        return this.#send(nowMs);
+      case 'Sent':
+        if (this.#sends < SENDS_LIMIT) return this.#send(nowMs);
+        return this.#failed(
+          this.#error('CalleeLost', `no sign of life after ${String(SENDS_LIMIT)} sends`),
+          nowMs,
+        );
+      case 'Accepted':
+        return this.#failed(
+          this.#error('CalleeLost', `accepted, then no sign of life for ${String(LOST_AFTER_MS)} ms`),
+          nowMs,
+        );
+    }
+  }
+
+  #send(nowMs: number): CallStep {
+    this.#phase = 'Sent';
+    this.#sends += 1;
+    this.#nextAtMs = nowMs + this.#resendAfterMs;
+    return { do: 'Send', attempt: this.#attempt, timeoutMs: this.#deadlineAtMs - nowMs };
+  }
+
+  #waitForRoom(nowMs: number): CallStep {
+    if (this.#phase === 'Accepted') return NOTHING;
+    this.#phase = 'NoRoom';
+    this.#sends = 0;
+    this.#nextAtMs = nowMs + Math.min(ROOM_PAUSE_LIMIT_MS, ROOM_PAUSE_MS * 2 ** Math.min(this.#pauses, 10));
+    this.#pauses += 1;
+    return NOTHING;
+  }
+
+  #failed(error: CallError, nowMs: number): CallStep {
+    const retry = this.#terms.retry;
+    if (!retry || this.#attempt >= retry.attempts || !retry.on.includes(error.code))
+      return this.#giveUp(error);
+    const pauseMs = backoffMs(retry, this.#attempt);
+    if (nowMs + pauseMs >= this.#deadlineAtMs) return this.#giveUp(error);
+    this.#phase = 'Backoff';
+    this.#cancelTo = undefined;
+    this.#nextAtMs = nowMs + pauseMs;
+    return NOTHING;
+  }
+
+  #giveUp(error: CallError): CallStep {
+    const stop = error.code === 'Timeout' || error.code === 'Cancelled' ? this.#cancelTo : undefined;
+    return this.#settle({ ok: false, error }, stop);
+  }
+
+  #settle(outcome: Outcome, cancelTo?: string): CallStep {
+    this.#phase = 'Settled';
+    return { do: 'Settle', outcome, ...(cancelTo === undefined ? {} : { cancelTo }) };
+  }
+
+  #outOfTime(): CallError {
+    if (this.#phase === 'NoRoom')
+      return this.#error(
+        'Overloaded',
+        `no instance had room within ${String(this.#terms.timeoutMs)} ms: raise concurrency or instances, or the timeout`,
+      );
+    return this.#error('Timeout', `no result within ${String(this.#terms.timeoutMs)} ms`);
+  }
+
+  #error(code: ErrorCode, why: string): CallError {
+    return new CallError(code, `${this.#what}: ${why}`);
+  }
+}
+
+/** Pause before the attempt after this one, in milliseconds: doubling from `backoffSeconds` to `maxBackoffSeconds`. */
+export const backoffMs = (retry: RetryTerms, attempt: number): number =>
+  Math.min(retry.maxBackoffSeconds, retry.backoffSeconds * 2 ** Math.min(attempt - 1, 30)) * 1000;
