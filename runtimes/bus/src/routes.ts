@@ -1,0 +1,108 @@
+/**
+ * The route of one workflow, as it stands and as it changes (D3).
+ *
+ * Owns: reading it by direct get, hearing of changes on the bucket's own subject, reading again after a reconnection.
+ * Invariants: an older generation never replaces a newer one; when cut off, the last value stays.
+ */
+import { JS_API_PREFIX, ROUTES_BUCKET, kvStream, kvSubject, routeKey } from '@sinter/contract';
+import type { RouteRecord, WorkflowKey } from '@sinter/contract';
+import type { Msg, Subscription } from '@nats-io/transport-node';
+import type { Link } from './link.ts';
+import type { Rider, Session } from './session.ts';
+
+const GET_MS = 1_000;
+const REREAD_MS = 30_000;
+const decoder = new TextDecoder();
+const EMPTY = new Uint8Array(0);
+
+export class RouteWatch implements Rider {
+  readonly #session: Session;
+  readonly #workflow: WorkflowKey;
+  readonly #onRoute: (route: RouteRecord) => void;
+  readonly #onProblem: (problem: string) => void;
+  #route: RouteRecord | undefined;
+  #subscription: Subscription | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #offUp: () => void = () => undefined;
+
+  constructor(
+    session: Session,
+    workflow: WorkflowKey,
+    onRoute: (route: RouteRecord) => void,
+    onProblem: (problem: string) => void,
+  ) {
+    this.#session = session;
+    this.#workflow = workflow;
+    this.#onRoute = onRoute;
+    this.#onProblem = onProblem;
+  }
+
+  get current(): RouteRecord | undefined {
+    return this.#route;
+  }
+
+  /** Listens, then reads: a change in between is heard. Resolves after the first read; there may be no route yet. */
+  async start(): Promise<void> {
+    this.#session.add(this);
+    this.#listen(this.#session.link);
+    await this.#session.link.flush();
+    await this.read();
+    this.#timer = setInterval(() => void this.read(), REREAD_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#offUp();
+    this.#subscription?.unsubscribe();
+  }
+
+  async moved(to: Link): Promise<void> {
+    const old = this.#subscription;
+    this.#listen(to);
+    await to.flush();
+    old?.unsubscribe();
+    await this.read();
+  }
+
+  busy(): number {
+    return 0;
+  }
+
+  /** Reads the stored value; a failure is reported and leaves the last one. */
+  async read(): Promise<void> {
+    const subject = kvSubject(ROUTES_BUCKET, routeKey(this.#workflow));
+    try {
+      const msg = await this.#session.link.request(
+        `${JS_API_PREFIX}.DIRECT.GET.${kvStream(ROUTES_BUCKET)}.${subject}`,
+        EMPTY,
+        GET_MS,
+      );
+      if (msg.headers?.code === 404) return;
+      this.#take(msg);
+    } catch (cause) {
+      this.#onProblem(`the route was not read: ${String(cause)}`);
+    }
+  }
+
+  #listen(link: Link): void {
+    this.#offUp();
+    this.#offUp = link.onUp(() => void this.read());
+    this.#subscription = link.subscribe(kvSubject(ROUTES_BUCKET, routeKey(this.#workflow)), (msg) => {
+      this.#take(msg);
+    });
+  }
+
+  #take(msg: Msg): void {
+    if (msg.data.byteLength === 0) return;
+    let route: RouteRecord;
+    try {
+      route = JSON.parse(decoder.decode(msg.data)) as RouteRecord;
+    } catch (cause) {
+      this.#onProblem(`a route that cannot be read was ignored: ${String(cause)}`);
+      return;
+    }
+    if (this.#route && route.generation <= this.#route.generation) return;
+    this.#route = route;
+    this.#onRoute(route);
+  }
+}
