@@ -125,6 +125,78 @@ test('the sieve counts primes', async () => {
   }
 });
 
+const outputOf = async (name: string, change: Readonly<Record<string, unknown>>): Promise<object> => {
+  const run = await runReading(handlers, readingWith(change));
+  const found = run.executions.find((execution) => execution.function === name);
+  return found?.output as object;
+};
+
+/** An A10 in the forenoon with nothing to remark: what a change makes of it is the rule at work. */
+const CALM = { sensor: 'a', road: 'A10', at: '2024-01-16T10:00:00Z', vehiclesPerMinute: 20, speedKmh: 80 };
+const RULES: Readonly<Record<string, readonly [string, Readonly<Record<string, unknown>>, object]>> = {
+  'one degree on the surface is ice': [
+    'check-temperature',
+    { temperatureC: -13 },
+    { surfaceC: 1, advice: 'Ice' },
+  ],
+  'two degrees are none': ['check-temperature', { temperatureC: -12 }, { surfaceC: 2, advice: 'Clear' }],
+  'the surface is cold by night': [
+    'check-temperature',
+    { temperatureC: 4, at: '2024-01-16T20:00:00Z' },
+    { surfaceC: 1 },
+  ],
+  'the surface warms from six': [
+    'check-temperature',
+    { temperatureC: 4, at: '2024-01-16T06:00:00Z' },
+    { surfaceC: 9 },
+  ],
+  '48 degrees harm the road': ['check-temperature', { temperatureC: 34 }, { surfaceC: 48, advice: 'Heat' }],
+  '47 do not': ['check-temperature', { temperatureC: 33 }, { surfaceC: 47, advice: 'Clear' }],
+  'above the limit of the day is too loud': ['check-sound', { soundDb: 79 }, { action: 'Reroute' }],
+  'the limit itself is not': ['check-sound', { soundDb: 78 }, { action: 'None' }],
+  'nights have a lower limit': [
+    'check-sound-level',
+    { soundDb: 69, at: '2024-01-16T22:00:00Z' },
+    { verdict: 'TooLoud', limitDb: 68 },
+  ],
+  'a bang in flowing traffic is none of ours': [
+    'check-sound',
+    { soundDb: 110, speedKmh: 21 },
+    { action: 'Reroute' },
+  ],
+  'a broken sensor reroutes nobody': ['check-sound', { soundDb: 110, temperatureC: 80 }, { action: 'None' }],
+  'no more vehicles stand than pass': [
+    'check-sound-accident',
+    { soundDb: 95, speedKmh: 5, vehiclesPerMinute: 0 },
+    { bang: true, standingVehicles: 0, suspected: false },
+  ],
+  '40 micrograms are good air': ['check-air', { no2UgM3: 40 }, { air: 'Good', advice: 'Clear' }],
+  '120 are moderate': ['check-air', { no2UgM3: 120 }, { air: 'Moderate', advice: 'Clear' }],
+  '121 are poor': ['check-air', { no2UgM3: 121 }, { air: 'Poor', advice: 'CleanAir' }],
+  '231 are very poor': ['check-air', { no2UgM3: 231 }, { air: 'VeryPoor', advice: 'CleanAir' }],
+  'standing traffic is dense, not infinite': [
+    'detect-jam',
+    { speedKmh: 0, vehiclesPerMinute: 3 },
+    { perKm: 60 },
+  ],
+  'an empty road is no jam': ['detect-jam', { speedKmh: 0, vehiclesPerMinute: 0 }, { perKm: 0, jam: false }],
+  '19 decibels are a deaf microphone': [
+    'check-working',
+    { soundDb: 19 },
+    { working: false, faults: ['Microphone'] },
+  ],
+  '20 are a quiet road': ['check-working', { soundDb: 20 }, { working: true, faults: [] }],
+  'a speed needs a vehicle': ['check-working', { vehiclesPerMinute: 0, speedKmh: 1 }, { faults: ['Radar'] }],
+};
+
+test('the rules of the road', async (context) => {
+  for (const [rule, [name, change, expected]] of Object.entries(RULES)) {
+    await context.test(rule, async () => {
+      assert.partialDeepStrictEqual(await outputOf(name, { ...CALM, ...change }), expected);
+    });
+  }
+});
+
 const REFUSED: readonly (readonly [Readonly<Record<string, unknown>>, string])[] = [
   [{ sieve: undefined }, 'sieve: missing; give a whole number from 2 to 1000000'],
   [{ sieve: Number.NaN }, 'sieve: given null; give a whole number from 2 to 1000000'],
