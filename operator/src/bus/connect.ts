@@ -1,0 +1,22 @@
+/**
+ * A connection to the bus under a credential, for the operator and for tests. Hosts and gateways have their own, with
+ * renewal and a choice of server.
+ */
+import { connect, jwtAuthenticator } from '@nats-io/transport-node';
+import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node';
+import type { NewCredential } from './keys.ts';
+
+/** Connects; further options override. */
+export function connectAs(
+  url: string,
+  credential: NewCredential,
+  options: ConnectionOptions = {},
+): Promise<NatsConnection> {
+  return connect({
+    servers: url,
+    authenticator: jwtAuthenticator(credential.jwt, new TextEncoder().encode(credential.seed)),
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 100,
+    ...options,
+  });
+}

@@ -1,0 +1,311 @@
+/**
+ * A hub and a leaf for each machine, on this computer: the bus of `sinter run` and of the tests.
+ *
+ * Owns: files, ports, order of start and end, readiness. Its neighbours: `config.ts` (what a server is told),
+ * `process.ts` (one child), `../../bus/` (keys, and everything that is done over a connection).
+ * Invariants:
+ *  1. A server counts as started when the operator's credential gets an answer of JetStream through it: for a leaf that
+ *     means that its link to the hub is up.
+ *  2. A server keeps its port and its data over a restart.
+ *  3. Credentials lie in files that only the user can read; `stop` leaves no process. The folder is the caller's.
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fmtCreds } from '@nats-io/jwt';
+import { JS_API_PREFIX } from '@sinter/contract';
+import { pushAccount } from '../../bus/account.ts';
+import { keyOf } from '../../bus/claims.ts';
+import { connectAs } from '../../bus/connect.ts';
+import { signLeaf, signOperator, signSystem, signSystemLeaf } from '../../bus/keys.ts';
+import type { BusKeys, NewCredential } from '../../bus/keys.ts';
+import { hubConfig, leafConfig } from './config.ts';
+import { locateNatsServer } from './locate.ts';
+import { freePorts } from './ports.ts';
+import { startProcess } from './process.ts';
+import type { NatsProcess } from './process.ts';
+
+export const HUB = 'hub';
+const READY_LIMIT_MS = 20_000;
+const START_ATTEMPTS = 5;
+const TAIL_CHARACTERS = 1500;
+
+export interface StartOptions {
+  /** Must exist. Holds configuration, credentials, logs and what JetStream stores. */
+  readonly folder: string;
+  /** A leaf for each. */
+  readonly machines: readonly string[];
+  readonly keys: BusKeys;
+  /** Path of the nats-server; found by `locateNatsServer` where it is not given. */
+  readonly natsServer?: string;
+  /** See `HubConfig.sync`; `default` where it is not given. */
+  readonly sync?: 'always' | 'default';
+  readonly now?: () => number;
+  /** Told of a server that ended without having been asked to, with the end of its log. */
+  readonly onLost?: (name: string, problem: string) => void;
+}
+
+export interface Servers {
+  readonly hub: { readonly url: string };
+  readonly leaves: readonly { readonly machine: string; readonly url: string }[];
+  /** Address of `hub` or of the leaf of a machine. */
+  readonly urlOf: (name: string) => string;
+  readonly pidOf: (name: string) => number | undefined;
+  /** Ends the server (in order, if it still runs), starts it on the same port and waits until it is ready. */
+  readonly restart: (name: string) => Promise<void>;
+  /** SIGKILL; it stays down until `restart`. */
+  readonly kill: (name: string) => Promise<void>;
+  /** Makes all running servers go by changed keys: what is revoked in them is refused and cut off from now on. */
+  readonly applyKeys: (keys: BusKeys) => Promise<void>;
+  /** Ends all, leaves first. Idempotent. */
+  readonly stop: () => Promise<void>;
+}
+
+/** A server that did not come up, with the end of what it said. */
+export class ServerNotReady extends Error {
+  override readonly name = 'ServerNotReady';
+}
+
+/** Starts all and waits until they are ready; on failure nothing stays behind. */
+export async function startServers(options: StartOptions): Promise<Servers> {
+  const path = options.natsServer ?? (await locateNatsServer({ env: process.env })).path;
+  const bus = new LocalBus({ ...options, natsServer: path });
+  try {
+    await bus.start();
+  } catch (cause) {
+    await bus.stop();
+    throw cause;
+  }
+  return bus;
+}
+
+type Options = StartOptions & { readonly natsServer: string };
+
+/** One server: what is fixed about it, and its process while it has one. */
+interface Server {
+  readonly name: string;
+  port: number;
+  process: NatsProcess | undefined;
+}
+
+class LocalBus implements Servers {
+  readonly #options: Options;
+  readonly #hub: Server = { name: HUB, port: 0, process: undefined };
+  readonly #leaves: readonly Server[];
+  readonly #now: () => number;
+  readonly #operator: NewCredential;
+  #keys: BusKeys;
+  #leafPort = 0;
+
+  constructor(options: Options) {
+    this.#options = options;
+    this.#keys = options.keys;
+    this.#now = options.now ?? Date.now;
+    this.#leaves = options.machines.map((name) => ({ name, port: 0, process: undefined }));
+    this.#operator = signOperator(this.#keys, { nowMs: this.#now() });
+    assertDistinct([HUB, ...options.machines]);
+  }
+
+  get hub(): { readonly url: string } {
+    return { url: this.urlOf(HUB) };
+  }
+
+  get leaves(): readonly { readonly machine: string; readonly url: string }[] {
+    return this.#leaves.map((s) => ({ machine: s.name, url: this.urlOf(s.name) }));
+  }
+
+  readonly urlOf = (name: string): string => `nats://127.0.0.1:${this.#find(name).port}`;
+  readonly pidOf = (name: string): number | undefined => this.#find(name).process?.pid;
+
+  async start(): Promise<void> {
+    await onFreePorts(async () => {
+      [this.#hub.port = 0, this.#leafPort = 0] = await freePorts(2);
+      await this.#startOne(this.#hub);
+    });
+    await Promise.all(this.#leaves.map((leaf) => this.#startLeaf(leaf)));
+  }
+
+  readonly restart = async (name: string): Promise<void> => {
+    const server = this.#find(name);
+    await this.#end(server, 'stop');
+    await this.#startOne(server);
+  };
+
+  readonly kill = async (name: string): Promise<void> => this.#end(this.#find(name), 'kill');
+
+  readonly stop = async (): Promise<void> => {
+    await Promise.all(this.#leaves.map((leaf) => this.#end(leaf, 'stop')));
+    await this.#end(this.#hub, 'stop');
+  };
+
+  readonly applyKeys = async (keys: BusKeys): Promise<void> => {
+    this.#keys = keys;
+    const running = [this.#hub, ...this.#leaves].filter((s) => s.process !== undefined);
+    await Promise.all(running.map((s) => this.#pushKeys(s)));
+  };
+
+  async #pushKeys(server: Server): Promise<void> {
+    const nowMs = this.#now();
+    const nc = await connectAs(this.urlOf(server.name), signSystem(this.#keys, { nowMs }));
+    try {
+      await pushAccount(nc, this.#keys, nowMs);
+    } finally {
+      await nc.close();
+    }
+  }
+
+  async #startLeaf(leaf: Server): Promise<void> {
+    await this.#writeLeafCredentials(leaf.name);
+    await onFreePorts(async () => {
+      [leaf.port = 0] = await freePorts(1);
+      await this.#startOne(leaf);
+    });
+  }
+
+  async #startOne(server: Server): Promise<void> {
+    const configPath = this.#file(server, 'conf');
+    await writeSecret(configPath, server === this.#hub ? this.#hubConfig() : this.#leafConfig(server));
+    const started = await startProcess(this.#options.natsServer, configPath);
+    server.process = started;
+    void started.exited.then(() => this.#noticeLoss(server, started));
+    try {
+      await this.#ready(server, started);
+    } catch (cause) {
+      await this.#end(server, 'kill');
+      throw cause;
+    }
+  }
+
+  #hubConfig(): string {
+    const { folder, sync = 'default' } = this.#options;
+    return hubConfig({ ...this.#serverConfig(this.#hub, folder), leafPort: this.#leafPort, sync });
+  }
+
+  #leafConfig(leaf: Server): string {
+    return leafConfig({
+      ...this.#serverConfig(leaf, this.#options.folder),
+      hubLeafPort: this.#leafPort,
+      credentials: this.#file(leaf, 'creds'),
+      systemCredentials: this.#file(leaf, 'system.creds'),
+    });
+  }
+
+  #serverConfig(server: Server, folder: string) {
+    return { name: server.name, folder, port: server.port, keys: this.#keys, nowMs: this.#now() };
+  }
+
+  async #writeLeafCredentials(machine: string): Promise<void> {
+    const leaf = this.#find(machine);
+    const validity = { nowMs: this.#now() };
+    await writeSecret(this.#file(leaf, 'creds'), credsFile(signLeaf(this.#keys, machine, validity)));
+    const system = signSystemLeaf(this.#keys, machine, validity);
+    await writeSecret(this.#file(leaf, 'system.creds'), credsFile(system));
+  }
+
+  /** Settles when JetStream answers through the server; rejects when it ends before, or takes too long. */
+  async #ready(server: Server, started: NatsProcess): Promise<void> {
+    const abort = new AbortController();
+    const limit = setTimeout(() => {
+      abort.abort(`was not ready within ${READY_LIMIT_MS / 1000} s`);
+    }, READY_LIMIT_MS);
+    void started.exited.then(({ code, signal }) => {
+      abort.abort(`ended with ${String(signal ?? code)}`);
+    });
+    try {
+      await this.#untilAnswered(server, abort.signal);
+    } catch (cause) {
+      const said = await this.#lastWords(server, started);
+      throw new ServerNotReady(`nats-server ${server.name} ${String(abort.signal.reason)}\n${said}`, { cause });
+    } finally {
+      clearTimeout(limit);
+    }
+  }
+
+  async #untilAnswered(server: Server, signal: AbortSignal): Promise<void> {
+    const question = server === this.#hub ? '$JS.API.INFO' : `${JS_API_PREFIX}.INFO`;
+    for (;;) {
+      signal.throwIfAborted();
+      if (await this.#answers(this.urlOf(server.name), question)) return;
+      await pause(20, signal);
+    }
+  }
+
+  async #answers(url: string, question: string): Promise<boolean> {
+    try {
+      const nc = await connectAs(url, this.#operator, { reconnect: false, timeout: 2000 });
+      try {
+        await nc.request(question, '', { timeout: 1000 });
+        return true;
+      } finally {
+        await nc.close();
+      }
+    } catch {
+      return false; // not yet: it does not listen, or its storage or its link to the hub is not up
+    }
+  }
+
+  async #end(server: Server, how: 'stop' | 'kill'): Promise<void> {
+    const running = server.process;
+    server.process = undefined;
+    await running?.[how]();
+  }
+
+  /** Who ends a server takes its process away first; what is still there ended by itself. */
+  async #noticeLoss(server: Server, ended: NatsProcess): Promise<void> {
+    if (server.process !== ended) return;
+    server.process = undefined;
+    this.#options.onLost?.(server.name, await this.#lastWords(server, ended));
+  }
+
+  async #lastWords(server: Server, ended: NatsProcess): Promise<string> {
+    const log = await readFile(this.#file(server, 'log'), 'utf8').catch(() => '');
+    return (log + ended.said()).slice(-TAIL_CHARACTERS);
+  }
+
+  #find(name: string): Server {
+    const server = [this.#hub, ...this.#leaves].find((s) => s.name === name);
+    if (!server) throw new Error(`no server ${name}: there are ${HUB}, ${this.#options.machines.join(', ')}`);
+    return server;
+  }
+
+  #file(server: Server, extension: string): string {
+    return join(this.#options.folder, `${server.name}.${extension}`);
+  }
+}
+
+/** Between finding a port free and binding it somebody else may take it: then others are tried. */
+async function onFreePorts(start: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await start();
+      return;
+    } catch (cause) {
+      const lost = cause instanceof ServerNotReady && cause.message.includes('address already in use');
+      if (!lost || attempt >= START_ATTEMPTS) throw cause;
+    }
+  }
+}
+
+function assertDistinct(names: readonly string[]): void {
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new Error(`machines: ${twice} is there twice, or the hub's name`);
+}
+
+const credsFile = (credential: NewCredential): Uint8Array =>
+  fmtCreds(credential.jwt, keyOf(credential.seed));
+
+async function writeSecret(path: string, content: string | Uint8Array): Promise<void> {
+  await mkdir(join(path, '..'), { recursive: true });
+  await writeFile(path, content, { mode: 0o600 });
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    }
+  });
+}
