@@ -56,7 +56,7 @@ export function problemLine(problem: Problem): string {
 
 /** The candidate nearest to what was given, when it is near enough to be a slip of the hand. */
 export function didYouMean(given: string, candidates: readonly string[]): string | undefined {
-  const allowed = Math.max(1, Math.floor(given.length / 3));
+  const allowed = given.length < 4 ? 1 : Math.max(2, Math.floor(given.length / 3));
   let best: string | undefined;
   let bestDistance = allowed + 1;
   for (const candidate of candidates) {

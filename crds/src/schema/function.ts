@@ -29,6 +29,7 @@ import {
   quantity,
   setOf,
   SHA256,
+  spelledOut,
   stringMap,
   text,
   URL_PATH,
@@ -240,7 +241,7 @@ export const functionSpec = z.object({
   artifacts: listMap(artifact, ['name'], 16)
     .min(1)
     .describe('The same function in each form that its author has; Sinter picks one per architecture.'),
-  resources: resources.prefault({}).describe('What one instance needs.'),
+  resources: spelledOut(resources).describe('What one instance needs.'),
   timeoutSeconds: int(1, 86_400).default(30).describe('How long one call may take.'),
   concurrency: int(1, 1000).default(8).describe('Calls at once in one instance.'),
   isolation: z
@@ -250,7 +251,7 @@ export const functionSpec = z.object({
       'Worker: a thread of its own. Shared: one thread with other functions of the same trust domain and ' +
         'environment. Auto: the planner chooses.',
     ),
-  scaling: scaling.prefault({}).describe('How many instances.'),
+  scaling: spelledOut(scaling).describe('How many instances.'),
   placement: placement.prefault({}).describe('Where the function may run.'),
   trustDomain: matching(OPTIONAL_DNS_LABEL, 63)
     .default('')

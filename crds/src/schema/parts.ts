@@ -138,6 +138,13 @@ export const stringMap = <T extends z.ZodType<string>>(value: T, max: number) =>
 export const localRef = (description: string) =>
   z.object({ name: objectName().describe(description) }).meta({ 'x-kubernetes-map-type': 'atomic' });
 
+/**
+ * The schema with its whole default written out. For objects with rules of their own: the API server tries the
+ * rules on the default as it stands, before the defaults of the fields inside are filled in, and refuses `{}`.
+ */
+export const spelledOut = <T extends z.ZodObject>(schema: T) =>
+  schema.prefault(schema.parse({}) as z.input<T>);
+
 /** What every object carries. The API server owns these fields, the CRD says nothing about them. */
 export const metadata = z.object({
   name: z.string(),

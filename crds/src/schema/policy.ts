@@ -18,6 +18,7 @@ import {
   observedGeneration,
   OPTIONAL_DNS_LABEL,
   setOf,
+  spelledOut,
 } from './parts.ts';
 
 const decimal = () => matching(DECIMAL, 32);
@@ -64,6 +65,19 @@ const fusion = z.object({
     .describe('Groups by hand, for the mode Manual. Functions in no group stay alone.'),
 });
 
+const deferral = z.object({
+  mode: z
+    .enum(['Auto', 'Off'])
+    .default('Auto')
+    .describe('Auto: held calls are released at a good moment. Off: nothing is held.'),
+  busyAbovePercent: int(1, 100)
+    .default(90)
+    .describe('From this load on a machine is busy and gets no held call early.'),
+  idleBelowPercent: int(0, 99)
+    .default(60)
+    .describe('Below this load a machine is idle and gets held calls early.'),
+});
+
 export const policySpec = z.object({
   mode: z
     .enum(['Optimize', 'Observe', 'Off'])
@@ -74,7 +88,7 @@ export const policySpec = z.object({
     .default('Balanced')
     .describe('What a plan is judged by.'),
   price: price.prefault({}).describe('What resources cost; only ratios matter, the currency is yours.'),
-  fusion: fusion.prefault({}).describe('Which functions share a process.'),
+  fusion: spelledOut(fusion).describe('Which functions share a process.'),
   runtime: z
     .object({
       prefer: z
@@ -93,21 +107,7 @@ export const policySpec = z.object({
     })
     .prefault({})
     .describe('Which ways calls may take.'),
-  deferral: z
-    .object({
-      mode: z
-        .enum(['Auto', 'Off'])
-        .default('Auto')
-        .describe('Auto: held calls are released at a good moment. Off: nothing is held.'),
-      busyAbovePercent: int(1, 100)
-        .default(90)
-        .describe('From this load on a machine is busy and gets no held call early.'),
-      idleBelowPercent: int(0, 99)
-        .default(60)
-        .describe('Below this load a machine is idle and gets held calls early.'),
-    })
-    .prefault({})
-    .describe('When work that may wait is released.'),
+  deferral: spelledOut(deferral).describe('When work that may wait is released.'),
   scaling: z
     .object({
       standIns: z
