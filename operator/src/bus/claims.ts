@@ -1,7 +1,7 @@
 /**
  * Tokens of NATS's decentralised authentication (JWT version 2, signed with nkeys).
  *
- * Owns: the encoding of claims. What the claims grant is said by `keys.ts`; keys and signatures are the library's.
+ * Owns: the encoding of claims. What the claims grant is said by `keys.ts` and `credentials.ts`; keys and signatures are the library's.
  * It does not use the encoder of `@nats-io/jwt`, because that one reads the clock and here time is an argument (D13):
  * the same claims at the same time give the same token, so a second reconcile has nothing to write.
  */
@@ -23,6 +23,9 @@ export const keyOf = (seed: string): KeyPair => fromSeed(new TextEncoder().encod
 export const seedOf = (key: KeyPair): string => new TextDecoder().decode(key.getSeed());
 
 const HEADER = part({ typ: 'JWT', alg: 'ed25519-nkey' });
+
+/** Tokens count in seconds. */
+export const seconds = (ms: number): number => Math.floor(ms / 1000);
 
 /** Signs claims. */
 export function encodeClaims(claims: Claims, signer: KeyPair): string {

@@ -4,7 +4,7 @@
  */
 import { connect, jwtAuthenticator } from '@nats-io/transport-node';
 import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node';
-import type { NewCredential } from './keys.ts';
+import type { NewCredential } from './credentials.ts';
 
 /** Connects; further options override. */
 export function connectAs(

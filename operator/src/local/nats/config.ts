@@ -7,7 +7,13 @@
  *  3. Control lines are long enough for credentials with hundreds of subjects (D11).
  */
 import { HUB_DOMAIN } from '@sinter/contract';
-import { accountKey, signAccountToken, signOperatorToken, signSystemToken, systemKey } from '../../bus/keys.ts';
+import {
+  accountKey,
+  signAccountToken,
+  signOperatorToken,
+  signSystemToken,
+  systemKey,
+} from '../../bus/keys.ts';
 import type { BusKeys } from '../../bus/keys.ts';
 
 export const MAX_CONTROL_LINE_BYTES = 262_144;

@@ -97,9 +97,7 @@ const isExecutable = (path: string): Promise<boolean> =>
     () => false,
   );
 
-async function versionOf(
-  path: string,
-): Promise<{ readonly version: string } | { readonly problem: string }> {
+async function versionOf(path: string): Promise<{ readonly version: string } | { readonly problem: string }> {
   try {
     const { stdout } = await run(path, ['--version'], { timeout: 5000 });
     const version = /v?(\d+\.\d+\.\d+\S*)/.exec(stdout)?.[1];

@@ -16,8 +16,9 @@ import { JS_API_PREFIX } from '@sinter/contract';
 import { pushAccount } from '../../bus/account.ts';
 import { keyOf } from '../../bus/claims.ts';
 import { connectAs } from '../../bus/connect.ts';
-import { signLeaf, signOperator, signSystem, signSystemLeaf } from '../../bus/keys.ts';
-import type { BusKeys, NewCredential } from '../../bus/keys.ts';
+import { signLeaf, signOperator, signSystem, signSystemLeaf } from '../../bus/credentials.ts';
+import type { NewCredential } from '../../bus/credentials.ts';
+import type { BusKeys } from '../../bus/keys.ts';
 import { hubConfig, leafConfig } from './config.ts';
 import { locateNatsServer } from './locate.ts';
 import { freePorts } from './ports.ts';
@@ -214,7 +215,9 @@ class LocalBus implements Servers {
       await this.#untilAnswered(server, abort.signal);
     } catch (cause) {
       const said = await this.#lastWords(server, started);
-      throw new ServerNotReady(`nats-server ${server.name} ${String(abort.signal.reason)}\n${said}`, { cause });
+      throw new ServerNotReady(`nats-server ${server.name} ${String(abort.signal.reason)}\n${said}`, {
+        cause,
+      });
     } finally {
       clearTimeout(limit);
     }
@@ -290,8 +293,7 @@ function assertDistinct(names: readonly string[]): void {
   if (twice !== undefined) throw new Error(`machines: ${twice} is there twice, or the hub's name`);
 }
 
-const credsFile = (credential: NewCredential): Uint8Array =>
-  fmtCreds(credential.jwt, keyOf(credential.seed));
+const credsFile = (credential: NewCredential): Uint8Array => fmtCreds(credential.jwt, keyOf(credential.seed));
 
 async function writeSecret(path: string, content: string | Uint8Array): Promise<void> {
   await mkdir(join(path, '..'), { recursive: true });

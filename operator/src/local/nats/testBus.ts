@@ -8,8 +8,10 @@ import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node'
 import { gatewayInbox, unitInbox } from '@sinter/contract';
 import type { UnitScope } from '@sinter/contract';
 import { connectAs } from '../../bus/connect.ts';
-import { createKeys, signGateway, signOperator, signUnit } from '../../bus/keys.ts';
-import type { BusKeys, NewCredential } from '../../bus/keys.ts';
+import { signGateway, signOperator, signUnit } from '../../bus/credentials.ts';
+import type { NewCredential } from '../../bus/credentials.ts';
+import { createKeys } from '../../bus/keys.ts';
+import type { BusKeys } from '../../bus/keys.ts';
 import { HUB, startServers } from './servers.ts';
 import type { Servers, StartOptions } from './servers.ts';
 
@@ -56,10 +58,12 @@ export async function startTestBus(
   const folder = await mkdtemp(join(tmpdir(), 'sinter-bus-'));
   const keys = options.keys ?? createKeys();
   const remove = () => rm(folder, { recursive: true, force: true, maxRetries: 3 });
-  const servers = await startServers({ machines: [], ...options, keys, folder }).catch(async (cause: unknown) => {
-    await remove();
-    throw cause;
-  });
+  const servers = await startServers({ machines: [], ...options, keys, folder }).catch(
+    async (cause: unknown) => {
+      await remove();
+      throw cause;
+    },
+  );
   const open: NatsConnection[] = [];
   const stop = async (): Promise<void> => {
     await Promise.all(open.map((nc) => nc.close()));
