@@ -8,6 +8,7 @@ export * from './link.ts';
 export * from './listener.ts';
 export * from './modules.ts';
 export * from './puller.ts';
+export * from './recorder.ts';
 export * from './routes.ts';
 export * from './sender.ts';
 export * from './session.ts';

@@ -30,6 +30,8 @@ export interface PulledWork {
   readonly caller: string;
   /** 1 for the first delivery. */
   readonly deliveries: number;
+  /** When the bus accepted it, in milliseconds since 1970 by the server's clock. */
+  readonly acceptedAtMs: number;
   /** No further attempt follows this one. */
   readonly last: boolean;
 }
@@ -202,10 +204,9 @@ export class Puller implements Rider {
     }
     await this.#options.gate.enter(this.#abort.signal);
     try {
-      await this.#options.run(
-        { call, caller, deliveries, last: deliveries >= retry.attempts },
-        this.#abort.signal,
-      );
+      const acceptedAtMs = acceptedAt(entry.ackTo);
+      const last = deliveries >= retry.attempts;
+      await this.#options.run({ call, caller, deliveries, acceptedAtMs, last }, this.#abort.signal);
       this.counters.executed += 1;
     } catch (thrown) {
       this.counters.failed += 1;
@@ -270,8 +271,14 @@ export class Puller implements Rider {
   }
 }
 
-/** `$JS.ACK.<stream>.<consumer>.<deliveries>.…`, or with domain and account before the stream. */
-function deliveriesOf(ackTo: string): number {
+/**
+ * `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<timestamp ns>.<pending>`, or with domain and
+ * account before the stream.
+ */
+function ackToken(ackTo: string, index: number): number {
   const parts = ackTo.split('.');
-  return Number(parts[parts.length >= 12 ? 6 : 4] ?? '1') || 1;
+  return Number(parts[(parts.length >= 11 ? 6 : 4) + index]);
 }
+
+const deliveriesOf = (ackTo: string): number => ackToken(ackTo, 0) || 1;
+const acceptedAt = (ackTo: string): number => Math.round(ackToken(ackTo, 3) / 1e6) || 0;

@@ -105,6 +105,8 @@ export interface CallRecord {
   /** The result's content type; the result itself is base64 where it is bytes, text where it is text or JSON. */
   readonly contentType?: string;
   readonly result?: string;
+  /** The result does not fit into the bucket: it was not kept. */
+  readonly resultTooLarge?: boolean;
   readonly acceptedAt: string;
   readonly finishedAt?: string;
 }

@@ -1,0 +1,100 @@
+/**
+ * A run on this machine, as the command-line tool sees it: what can be asked of it, and what it answers.
+ *
+ * Owns: the port between `cli/` and the local applier, nothing else. `main.ts` makes one.
+ */
+import type { Finding } from '../model/finding.ts';
+import type { Plan } from '../planner/plan.ts';
+
+/** An object as it was read from a manifest, before anything judged it. */
+export type RawObject = Readonly<Record<string, unknown>>;
+
+export interface LocalRunOptions {
+  /** Machines to pretend: a hub and so many leaves, machine 1 is Cloud, the others Edge. 0: the hub alone. */
+  readonly machines: number;
+  /** Keeps keys and the bus's data between runs; absent: a temporary folder that a clean end removes. */
+  readonly stateFolder?: string;
+  /** Port of the gateway on 127.0.0.1; 0 or absent: a free one. */
+  readonly port?: number;
+  /** What takes over a second says so here; one line each. */
+  readonly onProgress: (line: string) => void;
+  /** Lines of functions, hosts and servers. */
+  readonly onLog: (line: LogRecord) => void;
+}
+
+export interface LogRecord {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  /** Who says so: a unit's name, `gateway`, `nats hub`. */
+  readonly source: string;
+  readonly message: string;
+  readonly function?: string;
+}
+
+/** One workflow after its objects were applied. */
+export interface AppliedWorkflow {
+  readonly namespace: string;
+  readonly workflow: string;
+  /** Hash of the plan that runs now; empty: none does. */
+  readonly hash: string;
+  /** The plan that was made; undefined where an Error stands in the way and what ran goes on. */
+  readonly plan: Plan | undefined;
+  /** The plan as the object that a cluster would show. */
+  readonly planObject: Readonly<Record<string, unknown>> | undefined;
+  readonly findings: readonly Finding[];
+  /** Names of units that were started, kept as they were, and drained. */
+  readonly started: readonly string[];
+  readonly kept: readonly string[];
+  readonly drained: readonly string[];
+}
+
+export interface ApplyReport {
+  /** Objects that no schema accepts, and references that lead nowhere: nothing of these was applied. */
+  readonly findings: readonly Finding[];
+  readonly workflows: readonly AppliedWorkflow[];
+}
+
+export interface LatencyFigures {
+  readonly count: number;
+  readonly failures: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** What was seen of one workflow since the figures were last reset. */
+export interface WorkflowFigures {
+  readonly functions: readonly (LatencyFigures & { readonly function: string; readonly artifact: string })[];
+  readonly edges: readonly (LatencyFigures & {
+    readonly from: string;
+    readonly to: string;
+    readonly channel: 'InProcess' | 'Node' | 'Remote' | 'Queue';
+  })[];
+  /** Executions by machine. */
+  readonly machines: readonly { readonly machine: string; readonly function: string; readonly executions: number }[];
+}
+
+export interface LocalRun {
+  readonly gateway: { readonly url: string; readonly token: string };
+  /** File through which other commands find this run. */
+  readonly stateFile: string;
+  /** Makes what runs be what these objects say. An object that is left out is taken away. One at a time. */
+  apply(objects: readonly RawObject[]): Promise<ApplyReport>;
+  figures(namespace: string, workflow: string): WorkflowFigures;
+  resetFigures(): void;
+  /** Ends every process and removes every file of the run. */
+  stop(): Promise<void>;
+}
+
+/** What the state file holds: JSON, mode 0600, in `$XDG_RUNTIME_DIR/sinter/` (else the temporary folder), one a run. */
+export interface RunState {
+  readonly version: 1;
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly gateway: { readonly url: string; readonly token: string };
+  readonly workflows: readonly {
+    readonly namespace: string;
+    readonly workflow: string;
+    readonly hash: string;
+    readonly planObject: Readonly<Record<string, unknown>> | undefined;
+    readonly findings: readonly Finding[];
+  }[];
+}

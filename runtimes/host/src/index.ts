@@ -1,0 +1,1 @@
+export { environmentVariable } from './environment.ts';

@@ -1,0 +1,52 @@
+/**
+ * The host process: runs the JavaScript and WASM functions of one unit. Composition root: the only file of this package that
+ * reads the environment, the clock and signals.
+ */
+import { readBootstrap } from '@sinter/bus';
+import { takeEnvironments } from './environment.ts';
+import { Unit } from './unit.ts';
+import type { LogLine, UnitBootstrap } from './unit.ts';
+
+/** Beyond the longest timeout that a function may have, in milliseconds. */
+const DRAIN_LIMIT_MS = 15 * 60_000;
+
+const log: LogLine = (level, message, more = {}) => {
+  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...more })}\n`);
+};
+
+async function main(): Promise<void> {
+  const bootstrap = await readBootstrap<UnitBootstrap & { readonly functions: readonly string[] }>(() => {
+    process.exit(0);
+  });
+  const unit = await Unit.start({
+    bootstrap,
+    environments: takeEnvironments(process.env, bootstrap.functions),
+    clock: performance,
+    wallClock: Date.now,
+    log,
+  });
+  log('info', 'serving', { unit: bootstrap.unit.unit, machine: bootstrap.machine });
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) return;
+    stopping = true;
+    void unit.stop(DRAIN_LIMIT_MS).then(
+      () => process.exit(0),
+      (cause: unknown) => {
+        log('error', `ended without draining: ${String(cause)}`);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+process.on('unhandledRejection', (cause) => {
+  log('error', `unhandled: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`);
+});
+
+main().catch((cause: unknown) => {
+  log('error', cause instanceof Error ? cause.message : String(cause));
+  process.exit(1);
+});

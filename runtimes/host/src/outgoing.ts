@@ -1,0 +1,254 @@
+/**
+ * Calls that leave a function: judged by the declared edges, then taken inside the process or to the bus (D4, D11).
+ *
+ * Owns: the edge check and its message, the time that a call on may take, the choice of channel, and the same retries on
+ * either. Invariant: a function cannot tell by an answer which channel was taken.
+ */
+import { CallError, HOPS_LIMIT, backoffMs, newId } from '@sinter/contract';
+import type {
+  Call,
+  CallHead,
+  CallTerms,
+  EdgeObservation,
+  Outcome,
+  Payload,
+  RetryTerms,
+  RouteEdge,
+  RouteRevision,
+  WorkflowKey,
+} from '@sinter/contract';
+import { sendWork } from '@sinter/bus';
+import type { Caller, Clock, Gate, Recorder, Session } from '@sinter/bus';
+import type { Outgoing } from './threads/runtime.ts';
+import type { LogLine } from './unit.ts';
+
+/** What an async edge without `retry` of its own gets. */
+export const DEFAULT_ASYNC_RETRY: RetryTerms = {
+  attempts: 5,
+  on: [],
+  backoffSeconds: 1,
+  maxBackoffSeconds: 60,
+};
+
+/** A function in this process. */
+export interface Local {
+  readonly gate: Gate;
+  readonly run: (call: Call, signal: AbortSignal) => Promise<Payload>;
+}
+
+export interface OutgoingsOptions {
+  readonly session: Session;
+  readonly caller: Caller;
+  readonly clock: Clock;
+  readonly workflow: WorkflowKey;
+  readonly machine: string;
+  readonly recorder: Recorder;
+  readonly revision: (hash: string) => RouteRevision | undefined;
+  readonly local: (fn: string) => Local | undefined;
+  readonly log: LogLine;
+}
+
+type NextHead = Omit<CallHead, 'attempt' | 'timeoutMs'>;
+
+export class Outgoings {
+  readonly #options: OutgoingsOptions;
+
+  constructor(options: OutgoingsOptions) {
+    this.#options = options;
+  }
+
+  /** What `fn` may ask for while it runs the call with this head, until `deadlineAtMs` by the clock. */
+  of(fn: string, head: CallHead, deadlineAtMs: number): Outgoing {
+    return {
+      call: (callee, payload, { timeoutMs, signal }) =>
+        this.#call(
+          fn,
+          callee,
+          payload,
+          head,
+          Math.min(timeoutMs ?? Infinity, deadlineAtMs - this.#options.clock.now()),
+          signal,
+        ),
+      send: (callee, payload, { key }) => this.#send(fn, callee, payload, head, key),
+      log: (level, text) => {
+        this.#options.log(level, text, { function: fn, callId: head.callId });
+      },
+    };
+  }
+
+  async #call(
+    fn: string,
+    callee: string,
+    payload: Payload,
+    head: CallHead,
+    leftMs: number,
+    signal: AbortSignal,
+  ): Promise<Payload> {
+    const revision = this.#revision(head.revision);
+    const edge = edgeOf(revision, fn, callee, 'Sync');
+    const terms = termsOf(edge, revision, callee, leftMs);
+    const next = nextHead(fn, head);
+    const startedAt = this.#options.clock.now();
+    const local = this.#options.local(callee);
+    const outcome =
+      local && !this.#spills(local, revision, callee)
+        ? await this.#callHere(local, `${fn} → ${callee}`, next, payload, terms, signal)
+        : await this.#options.caller.call(
+            { ...this.#options.workflow, revision: head.revision, function: callee },
+            next,
+            payload,
+            terms,
+            signal,
+          );
+    const channel = channelOf(outcome, local !== undefined, this.#options.machine);
+    this.#options.recorder.called(
+      fn,
+      callee,
+      head.revision,
+      channel,
+      this.#options.clock.now() - startedAt,
+      outcome.ok,
+    );
+    if (outcome.ok) return outcome.payload;
+    throw outcome.error;
+  }
+
+  /** A full function whose other instances can be reached: the call is theirs. */
+  #spills(local: Local, revision: RouteRevision, callee: string): boolean {
+    if (!local.gate.full) return false;
+    return revision.units.some((u) => u.functions.some((f) => f.name === callee && f.served));
+  }
+
+  async #send(
+    fn: string,
+    callee: string,
+    payload: Payload,
+    head: CallHead,
+    key: string | undefined,
+  ): Promise<string> {
+    const edge = edgeOf(this.#revision(head.revision), fn, callee, 'Async');
+    const next = { ...nextHead(fn, head), ...(key === undefined ? {} : { key }) };
+    const startedAt = this.#options.clock.now();
+    let ok = false;
+    try {
+      await sendWork(this.#options.session, this.#options.clock, {
+        workflow: this.#options.workflow,
+        function: callee,
+        head: next,
+        payload,
+        durability: edge.durability === 'BestEffort' ? 'BestEffort' : 'AtLeastOnce',
+      });
+      ok = true;
+      return next.callId;
+    } finally {
+      const ms = this.#options.clock.now() - startedAt;
+      this.#options.recorder.called(fn, callee, head.revision, 'Queue', ms, ok);
+    }
+  }
+
+  #revision(hash: string): RouteRevision {
+    const revision = this.#options.revision(hash);
+    if (revision) return revision;
+    throw new CallError(
+      'NoSuchFunction',
+      `revision ${hash} is not live any more: the call outlived its plan`,
+    );
+  }
+
+  /** A call inside the process, under the same terms as one over the bus. */
+  async #callHere(
+    local: Local,
+    what: string,
+    head: NextHead,
+    payload: Payload,
+    terms: CallTerms,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const deadlineAtMs = this.#options.clock.now() + terms.timeoutMs;
+    for (let attempt = 1; ; attempt++) {
+      const timeoutMs = deadlineAtMs - this.#options.clock.now();
+      const outcome = await this.#attemptHere(
+        local,
+        what,
+        { head: { ...head, attempt, timeoutMs }, payload },
+        signal,
+      );
+      if (outcome.ok || !terms.retry || attempt >= terms.retry.attempts) return outcome;
+      const pauseMs = backoffMs(terms.retry, attempt);
+      const mayRetry = terms.retry.on.includes(outcome.error.code) && !signal.aborted;
+      if (!mayRetry || this.#options.clock.now() + pauseMs >= deadlineAtMs) return outcome;
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+
+  async #attemptHere(local: Local, what: string, call: Call, signal: AbortSignal): Promise<Outcome> {
+    const failed = (error: CallError): Outcome => ({ ok: false, error });
+    if (call.head.hops >= HOPS_LIMIT)
+      return failed(new CallError('TooManyHops', `${what}: a chain has at most ${String(HOPS_LIMIT)} calls`));
+    const entered = await this.#enter(local.gate, call.head.timeoutMs, signal);
+    if (entered === 'Cancelled')
+      return failed(new CallError('Cancelled', `${what}: cancelled by its caller`));
+    if (entered === 'Overloaded')
+      return failed(
+        new CallError('Overloaded', `${what}: no room within ${String(Math.round(call.head.timeoutMs))} ms`),
+      );
+    try {
+      const payload = await local.run(call, signal);
+      return { ok: true, payload, machine: this.#options.machine, instance: '' };
+    } catch (thrown) {
+      return failed(CallError.from(thrown));
+    } finally {
+      local.gate.leave();
+    }
+  }
+
+  async #enter(
+    gate: Gate,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<'Entered' | 'Cancelled' | 'Overloaded'> {
+    if (signal.aborted) return 'Cancelled';
+    if (gate.room > 0 && gate.enter(signal) === true) return 'Entered';
+    const waiting = AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, Math.round(timeoutMs)))]);
+    const entered = await gate.enter(waiting);
+    if (entered) return 'Entered';
+    return signal.aborted ? 'Cancelled' : 'Overloaded';
+  }
+}
+
+/** The declared edge of this kind; else an error that says which edge to declare. */
+function edgeOf(revision: RouteRevision, from: string, to: string, call: 'Sync' | 'Async'): RouteEdge {
+  const edges = revision.edges.filter((e) => e.from === from && e.to === to);
+  const edge = edges.find((e) => e.call === call);
+  if (edge) return edge;
+  const verb = call === 'Sync' ? 'ctx.call' : 'ctx.send';
+  const other = edges[0];
+  const why = other
+    ? `the edge ${from} → ${to} is declared ${other.call}, and ${verb} needs ${call}: ` +
+      `use ${call === 'Sync' ? 'ctx.send' : 'ctx.call'}, or change the edge`
+    : `no edge ${from} → ${to} is declared: add {from: ${from}, to: ${to}, call: ${call}} to the workflow's edges`;
+  throw new CallError('EdgeNotDeclared', why, { function: from });
+}
+
+/** The whole call may take what its edge says, else the callee's own limit for each attempt; never more than its caller has. */
+function termsOf(edge: RouteEdge, revision: RouteRevision, callee: string, leftMs: number): CallTerms {
+  const spec = revision.units.flatMap((u) => u.functions).find((f) => f.name === callee);
+  const ownSeconds = (spec?.timeoutSeconds ?? 30) * (edge.retry?.attempts ?? 1);
+  const timeoutMs = Math.max(0, Math.min(leftMs, (edge.timeoutSeconds ?? ownSeconds) * 1000));
+  return edge.retry ? { timeoutMs, retry: edge.retry } : { timeoutMs };
+}
+
+const nextHead = (caller: string, head: CallHead): NextHead => ({
+  callId: newId(),
+  rootId: head.rootId,
+  revision: head.revision,
+  caller,
+  hops: head.hops + 1,
+  ...(head.traceparent === undefined ? {} : { traceparent: head.traceparent }),
+});
+
+function channelOf(outcome: Outcome, local: boolean, machine: string): EdgeObservation['channel'] {
+  if (outcome.ok && outcome.instance === '') return 'InProcess';
+  if (outcome.ok) return outcome.machine === machine ? 'Node' : 'Remote';
+  return local ? 'InProcess' : 'Remote';
+}

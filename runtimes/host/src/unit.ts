@@ -1,0 +1,434 @@
+/**
+ * A running unit: its functions, their gates, and every way by which calls reach and leave them.
+ *
+ * Owns: which functions are loaded, on what it listens (by the route), where a call on goes (in this process or over the
+ * bus), and what is reported. Its neighbours: `threads/` runs the code, `@sinter/bus` talks to the bus, `outgoing.ts`
+ * judges calls by their edges.
+ * Invariants:
+ *  1. A call runs wholly under the revision that it came with; edges and terms are that revision's (D3).
+ *  2. A function is served on the bus only under revisions that the route names and that contain this unit.
+ *  3. What was accepted is finished before the process ends, within the longest timeout.
+ */
+import { CONTRACT_VERSION, CallError, liveSubject, unitInbox } from '@sinter/contract';
+import type {
+  Announcement,
+  Call,
+  InstanceKey,
+  Payload,
+  RouteFunction,
+  RouteRecord,
+  RouteRevision,
+  UnitKey,
+} from '@sinter/contract';
+import {
+  Caller,
+  Gate,
+  Intake,
+  Listener,
+  Puller,
+  Recorder,
+  RouteWatch,
+  Session,
+  fetchModule,
+  publishObservation,
+} from '@sinter/bus';
+import type { Bootstrap, Clock, Link, PulledWork, Rider } from '@sinter/bus';
+import { finishedRecord, putCallRecord, runningRecord } from './callRecords.ts';
+import { DEFAULT_ASYNC_RETRY, Outgoings } from './outgoing.ts';
+import { startFunction } from './threads/runtime.ts';
+import type { FunctionRuntime } from './threads/runtime.ts';
+
+export interface UnitBootstrap extends Bootstrap {
+  readonly unit: UnitKey;
+}
+
+export type LogLine = (level: 'debug' | 'info' | 'warn' | 'error', message: string, more?: object) => void;
+
+export interface UnitOptions {
+  readonly bootstrap: UnitBootstrap;
+  /** Environment of each function, by its name. */
+  readonly environments: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  readonly clock: Clock;
+  /** Milliseconds since 1970, for what people read. */
+  readonly wallClock: () => number;
+  readonly log: LogLine;
+}
+
+/** A function of this unit, loaded. */
+interface Hosted {
+  readonly spec: RouteFunction;
+  readonly artifact: string;
+  readonly gate: Gate;
+  readonly runtime: FunctionRuntime;
+}
+
+const OBSERVE_MS = 1_000;
+const ANNOUNCE_MS = 5_000;
+const NEAREST_MS = 30_000;
+const ROUTE_WAIT_MS = 30_000;
+const encoder = new TextEncoder();
+
+export class Unit implements Rider {
+  readonly #options: UnitOptions;
+  readonly #key: InstanceKey;
+  readonly #session: Session;
+  readonly #recorder: Recorder;
+  readonly #intake: Intake;
+  readonly #listener: Listener;
+  readonly #routes: RouteWatch;
+  readonly #outgoings: Outgoings;
+  readonly #functions = new Map<string, Hosted>();
+  readonly #pullers = new Map<string, Puller>();
+  readonly #timers: NodeJS.Timeout[] = [];
+  #route: RouteRecord | undefined;
+  #state: Announcement['state'] = 'Serving';
+  #ready = false;
+  #adopting: Promise<void> = Promise.resolve();
+  #firstRoute: (route: RouteRecord) => void = () => undefined;
+
+  private constructor(options: UnitOptions, session: Session) {
+    const { bootstrap, clock } = options;
+    this.#options = options;
+    this.#key = { ...bootstrap.unit, instance: bootstrap.instance };
+    this.#session = session;
+    this.#recorder = new Recorder(clock.now());
+    const at = { machine: bootstrap.machine, instance: bootstrap.instance };
+    const gateOf = (fn: string): Gate | undefined => this.#functions.get(fn)?.gate;
+    this.#intake = new Intake({
+      ...at,
+      clock,
+      gateOf,
+      run: (fn, call, signal) => this.#run(fn, call, signal),
+    });
+    this.#listener = new Listener({
+      ...at,
+      session,
+      workflow: bootstrap.unit,
+      intake: this.#intake,
+      gateOf,
+      clock,
+    });
+    this.#outgoings = new Outgoings({
+      session,
+      caller: new Caller(session, clock),
+      clock,
+      workflow: bootstrap.unit,
+      machine: bootstrap.machine,
+      recorder: this.#recorder,
+      revision: (hash) => this.#route?.revisions[hash],
+      local: (fn) => {
+        const hosted = this.#functions.get(fn);
+        return hosted && { gate: hosted.gate, run: (call, signal) => this.#run(fn, call, signal) };
+      },
+      log: options.log,
+    });
+    this.#routes = new RouteWatch(
+      session,
+      bootstrap.unit,
+      (route) => {
+        this.#heard(route);
+      },
+      (problem) => {
+        options.log('warn', problem);
+      },
+    );
+  }
+
+  /** Connects, loads its functions, listens, announces itself. Rejects with what stands in the way. */
+  static async start(options: UnitOptions): Promise<Unit> {
+    const { bootstrap, log } = options;
+    const inbox = unitInbox({ ...bootstrap.unit, instance: bootstrap.instance });
+    const session = await Session.open({
+      servers: bootstrap.servers,
+      credential: bootstrap.credential,
+      inbox,
+      name: `${bootstrap.unit.unit}/${bootstrap.instance}`,
+      onProblem: (problem) => {
+        log('warn', problem);
+      },
+    });
+    const unit = new Unit(options, session);
+    try {
+      await unit.#begin();
+    } catch (cause) {
+      unit.#announce('Failed', cause instanceof Error ? cause.message : String(cause));
+      await session.link.flush().catch(() => undefined);
+      await unit.#abandon();
+      throw cause;
+    }
+    return unit;
+  }
+
+  /** Finishes what was accepted, then ends. `limitMs` bounds the wait. */
+  async stop(limitMs: number): Promise<void> {
+    this.#announce('Draining');
+    await this.#adopting.catch(() => undefined);
+    await this.#listener.stop();
+    const pulling = Promise.all([...this.#pullers.values()].map((p) => p.stop()));
+    const drained = this.#drained(limitMs);
+    await Promise.race([Promise.all([pulling, drained]), this.#wait(limitMs)]);
+    this.#observe();
+    await this.#session.link.flush().catch(() => undefined);
+    await this.#abandon();
+  }
+
+  async moved(to: Link): Promise<void> {
+    this.#listenForRenewal(to);
+    this.#announce(this.#state);
+  }
+
+  busy(): number {
+    return 0;
+  }
+
+  async #begin(): Promise<void> {
+    this.#session.add(this);
+    this.#listenForRenewal(this.#session.link);
+    const route = await this.#waitForRoute();
+    await this.#load(route);
+    this.#ready = true;
+    await this.#adopt(route);
+    this.#timers.push(
+      setInterval(() => {
+        this.#observe();
+      }, OBSERVE_MS),
+      setInterval(() => {
+        this.#announce(this.#state);
+      }, ANNOUNCE_MS),
+      setInterval(() => void this.#stayNear(), NEAREST_MS),
+    );
+  }
+
+  /** The first route that contains this unit. */
+  async #waitForRoute(): Promise<RouteRecord> {
+    return await new Promise<RouteRecord>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(new Error(`no route names unit ${this.#key.unit} within ${String(ROUTE_WAIT_MS / 1000)} s`));
+      }, ROUTE_WAIT_MS);
+      this.#firstRoute = (route) => {
+        if (this.#revisionsIn(route).length === 0) return;
+        clearTimeout(timer);
+        this.#firstRoute = () => undefined;
+        resolve(route);
+      };
+      this.#routes.start().catch(reject);
+    });
+  }
+
+  #heard(route: RouteRecord): void {
+    this.#route = route;
+    this.#firstRoute(route);
+    if (this.#ready)
+      this.#adopting = this.#adopting
+        .then(() => this.#adopt(route))
+        .catch((cause: unknown) => {
+          this.#options.log('error', `a route was not adopted: ${String(cause)}`);
+        });
+  }
+
+  /** Revisions of the route that contain this unit, the current one first. */
+  #revisionsIn(route: RouteRecord): readonly string[] {
+    const live = [
+      route.current,
+      ...(route.candidate === undefined ? [] : [route.candidate]),
+      ...route.draining,
+    ];
+    return live.filter((hash) => this.#unitIn(route.revisions[hash]) !== undefined);
+  }
+
+  #unitIn(revision: RouteRevision | undefined): RouteRevision['units'][number] | undefined {
+    return revision?.units.find((u) => u.name === this.#key.unit);
+  }
+
+  async #load(route: RouteRecord): Promise<void> {
+    const [hash] = this.#revisionsIn(route);
+    const unit = hash === undefined ? undefined : this.#unitIn(route.revisions[hash]);
+    await Promise.all((unit?.functions ?? []).map((fn) => this.#loadFunction(fn)));
+  }
+
+  async #loadFunction(spec: RouteFunction): Promise<void> {
+    const { bootstrap } = this.#options;
+    const artifact = spec.artifacts.find((a) => a.architecture === bootstrap.architecture);
+    if (!artifact)
+      throw new CallError(
+        'FunctionFailed',
+        `${spec.name} has no artifact for architecture ${bootstrap.architecture}`,
+      );
+    const module = await fetchModule(this.#session.link.nc, bootstrap.unit.namespace, artifact.sha256);
+    const runtime = startFunction({
+      name: spec.name,
+      type: artifact.type,
+      module,
+      concurrency: spec.concurrency,
+      memoryBytes: spec.memoryBytes,
+      env: this.#options.environments.get(spec.name) ?? {},
+    });
+    const hosted: Hosted = { spec, artifact: artifact.name, gate: new Gate(spec.concurrency), runtime };
+    this.#functions.set(spec.name, hosted);
+    await runtime.ready;
+  }
+
+  /** Listens and pulls as the route says; what it no longer says is drained. */
+  async #adopt(route: RouteRecord): Promise<void> {
+    const revisions = this.#revisionsIn(route);
+    const wanted = revisions.flatMap((revision) =>
+      (this.#unitIn(route.revisions[revision])?.functions ?? [])
+        .filter((fn) => fn.served)
+        .map((fn) => ({ fn: fn.name, revision })),
+    );
+    const serving = this.#listener.serve(wanted);
+    this.#pullWhatIsOurs(route);
+    await this.#session.link.flush();
+    this.#announce('Serving');
+    this.#observe();
+    await serving;
+  }
+
+  /** Async work is pulled under a revision that starts new roots: the current one or the candidate, not a draining one. */
+  #pullWhatIsOurs(route: RouteRecord): void {
+    const starting = this.#startingRevision(route);
+    const unit = starting === undefined ? undefined : this.#unitIn(route.revisions[starting]);
+    const wanted = new Set((unit?.functions ?? []).filter((fn) => fn.async).map((fn) => fn.name));
+    for (const fn of wanted) {
+      const puller = this.#pullers.get(fn) ?? this.#newPuller(fn);
+      puller?.start();
+    }
+    for (const [fn, puller] of this.#pullers) if (!wanted.has(fn)) void puller.stop();
+  }
+
+  #startingRevision(route: RouteRecord): string | undefined {
+    return this.#revisionsIn(route).find((hash) => !route.draining.includes(hash));
+  }
+
+  #newPuller(fn: string): Puller | undefined {
+    const hosted = this.#functions.get(fn);
+    if (!hosted) return undefined;
+    const puller = new Puller({
+      session: this.#session,
+      workflow: this.#key,
+      function: fn,
+      gate: hosted.gate,
+      retryOf: (caller) => {
+        const route = this.#route;
+        const revision = route?.revisions[this.#startingRevision(route) ?? route.current];
+        return revision?.edges.find((e) => e.from === caller && e.to === fn)?.retry ?? DEFAULT_ASYNC_RETRY;
+      },
+      run: (work, signal) => this.#runWork(fn, hosted, work, signal),
+      onProblem: (problem) => {
+        this.#options.log('error', problem);
+      },
+    });
+    this.#pullers.set(fn, puller);
+    return puller;
+  }
+
+  /** A piece of async work: a root of its own, under a revision of this unit. */
+  async #runWork(fn: string, hosted: Hosted, work: PulledWork, signal: AbortSignal): Promise<void> {
+    const route = this.#route;
+    const revision = (route && this.#startingRevision(route)) ?? route?.current ?? '';
+    this.#recorder.rootBegins(revision);
+    const ofEntry = work.caller.startsWith('_');
+    try {
+      if (ofEntry) putCallRecord(this.#session.link, this.#key, runningRecord(fn, work));
+      const head = { ...work.call.head, revision, timeoutMs: hosted.spec.timeoutSeconds * 1000 };
+      const payload = await this.#run(fn, { head, payload: work.call.payload }, signal, work.deliveries > 1);
+      if (ofEntry) await this.#recordEnd(fn, work, payload);
+    } catch (thrown) {
+      if (ofEntry && work.last) await this.#recordEnd(fn, work, CallError.from(thrown, fn));
+      throw thrown;
+    } finally {
+      this.#recorder.rootEnds(revision);
+    }
+  }
+
+  async #recordEnd(fn: string, work: PulledWork, end: Payload | CallError): Promise<void> {
+    const record = finishedRecord(fn, work, end, this.#options.wallClock());
+    putCallRecord(this.#session.link, this.#key, record);
+    await this.#session.link.flush();
+  }
+
+  /** Runs one call of one function: the one place where an execution is begun, bounded and counted. */
+  async #run(fn: string, call: Call, signal: AbortSignal, repeated = false): Promise<Payload> {
+    const hosted = this.#functions.get(fn);
+    if (!hosted) throw new CallError('NoSuchFunction', `unit ${this.#key.unit} has no function '${fn}'`);
+    const startedAt = this.#options.clock.now();
+    const limitMs = Math.min(call.head.timeoutMs, hosted.spec.timeoutSeconds * 1000);
+    let ok = false;
+    try {
+      const payload = await hosted.runtime.invoke(
+        { callId: call.head.callId, input: call.payload, timeoutMs: limitMs, signal },
+        this.#outgoings.of(fn, call.head, startedAt + limitMs),
+      );
+      ok = true;
+      return payload;
+    } finally {
+      const ms = this.#options.clock.now() - startedAt;
+      this.#recorder.executed(fn, call.head.revision, hosted.artifact, ms, ok, repeated);
+    }
+  }
+
+  #listenForRenewal(link: Link): void {
+    link.subscribe(`${unitInbox(this.#key)}.renew`, (msg) => {
+      void this.#renew(msg.string());
+    });
+  }
+
+  async #renew(jwt: string): Promise<void> {
+    try {
+      await this.#session.renew(jwt);
+      this.#options.log('info', 'moved to a renewed credential');
+    } catch (cause) {
+      this.#options.log('error', `the renewed credential was not taken on: ${String(cause)}`);
+    }
+  }
+
+  async #stayNear(): Promise<void> {
+    try {
+      await this.#session.link.measure();
+      await this.#session.nearest();
+    } catch (cause) {
+      this.#options.log('debug', `the nearest server is not reachable: ${String(cause)}`);
+    }
+  }
+
+  #announce(state: Announcement['state'], problem?: string): void {
+    this.#state = state;
+    const announcement: Announcement = {
+      ...this.#key,
+      version: CONTRACT_VERSION,
+      state,
+      machine: this.#options.bootstrap.machine,
+      architecture: this.#options.bootstrap.architecture,
+      revisions: this.#listener.revisions,
+      ...(problem === undefined ? {} : { problem }),
+    };
+    this.#session.link.publish(liveSubject(this.#key), encoder.encode(JSON.stringify(announcement)));
+  }
+
+  #observe(): void {
+    const { machine, architecture } = this.#options.bootstrap;
+    const routeGeneration = this.#route?.generation ?? 0;
+    const at = { machine, architecture, routeGeneration };
+    publishObservation(this.#session.link, this.#recorder.take(this.#key, at, this.#options.clock.now()));
+  }
+
+  async #drained(limitMs: number): Promise<void> {
+    const until = this.#options.clock.now() + limitMs;
+    while (this.#options.clock.now() < until) {
+      const running = [...this.#functions.values()].reduce((n, f) => n + f.gate.load, 0);
+      if (running === 0 && this.#intake.running === 0) return;
+      await this.#wait(20);
+    }
+  }
+
+  async #wait(ms: number): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+  }
+
+  async #abandon(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#routes.stop();
+    await this.#session.close();
+    await Promise.all([...this.#functions.values()].map((f) => f.runtime.close()));
+  }
+}
