@@ -1,0 +1,31 @@
+/**
+ * Where units may run, and where their instances go.
+ *
+ * Owns: allowed machines and the spreading over them. On a cluster the scheduler places pods within what is allowed
+ * here; on a laptop this is where they run.
+ */
+import type { Machine } from '../model/nouns.ts';
+import type { PlanPlacement, PlanUnit } from './plan.ts';
+
+const byName = (a: Machine, b: Machine): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+
+/** The machines on which a unit may run, by name. */
+export function allowedMachines(placement: PlanPlacement, machines: readonly Machine[]): readonly Machine[] {
+  const tiers: ReadonlySet<string> = new Set(placement.tiers);
+  const architectures: ReadonlySet<string> = new Set(placement.architectures);
+  return machines.filter((m) => tiers.has(m.tier) && architectures.has(m.architecture)).sort(byName);
+}
+
+/**
+ * The machine of each instance: the allowed machines by name, in turn. Every unit starts at the first, so that units
+ * of one instance meet there and their calls stay on one machine. Empty where no machine is allowed.
+ */
+export function spread(
+  unit: Pick<PlanUnit, 'placement'>,
+  instances: number,
+  machines: readonly Machine[],
+): readonly string[] {
+  const allowed = allowedMachines(unit.placement, machines);
+  if (allowed.length === 0) return [];
+  return Array.from({ length: instances }, (_, i) => allowed[i % allowed.length]?.name ?? '');
+}

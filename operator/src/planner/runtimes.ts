@@ -1,0 +1,169 @@
+/**
+ * As what each function runs on each architecture.
+ *
+ * Owns: the choice among a function's artifacts and its reason. Neighbour: `facts.ts` says which ones can be used.
+ * Without observations the choice is a static prior: JavaScript before WASM, because an isolate keeps its compiled code
+ * and its heap from call to call, while WASM gets a new instance for each.
+ */
+import type { Architecture, ArtifactType } from '../model/nouns.ts';
+import type { SnapshotArtifact, SnapshotFunction } from '../snapshot/snapshot.ts';
+import { alternative, decision, input } from './decide.ts';
+import { refusalOf, runsOn } from './facts.ts';
+import type { ArtifactRefusal, Facts } from './facts.ts';
+import type { Decision, DecisionAlternative } from './plan.ts';
+
+/** What is taken first while nothing is measured. */
+const PRIOR: readonly ArtifactType[] = ['JavaScript', 'Wasm', 'Container'];
+
+interface Choice {
+  readonly artifact: SnapshotArtifact | undefined;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** The artifact of a function on an architecture; undefined where it has none that can be used. */
+export const artifactOn = (
+  fn: SnapshotFunction,
+  architecture: Architecture,
+  facts: Facts,
+): SnapshotArtifact | undefined => choose(fn, architecture, facts).artifact;
+
+function choose(fn: SnapshotFunction, architecture: Architecture, facts: Facts): Choice {
+  const usable = fn.artifacts.filter((a) => !refusalOn(a, fn, architecture, facts));
+  const [first, ...others] = ranked(usable, facts);
+  if (!first) {
+    const message = `${fn.name} has no artifact that can run on ${architecture}`;
+    return { artifact: undefined, reason: 'NoCommonArchitecture', message };
+  }
+  return { artifact: first, ...reasonFor(first, others, fn, architecture, facts) };
+}
+
+/** What the policy prefers first, then the prior, then by name. */
+function ranked(artifacts: readonly SnapshotArtifact[], facts: Facts): readonly SnapshotArtifact[] {
+  const { prefer } = facts.snapshot.policy.spec.runtime;
+  const rank = (a: SnapshotArtifact): number => (a.type === prefer ? -1 : PRIOR.indexOf(a.type));
+  return [...artifacts].sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1));
+}
+
+function reasonFor(
+  chosen: SnapshotArtifact,
+  others: readonly SnapshotArtifact[],
+  fn: SnapshotFunction,
+  architecture: Architecture,
+  facts: Facts,
+): Omit<Choice, 'artifact'> {
+  const { prefer } = facts.snapshot.policy.spec.runtime;
+  if (prefer !== 'Auto' && chosen.type === prefer) {
+    return { reason: 'PolicyPrefers', message: `the policy prefers ${prefer} (runtime.prefer)` };
+  }
+  const missed = fn.artifacts.find((a) => a.type === prefer);
+  const why = missed && refusalOn(missed, fn, architecture, facts);
+  if (missed && why) {
+    return {
+      reason: why.reason,
+      message: `the policy prefers ${prefer}, but ${missed.name} cannot be used: ${why.message}`,
+    };
+  }
+  if (others.length === 0) {
+    return { reason: 'OnlyArtifact', message: `nothing else of ${fn.name} can run on ${architecture}` };
+  }
+  return {
+    reason: 'NoObservations',
+    message: `nothing is measured yet; ${chosen.type} is taken first because it keeps its state between calls warm`,
+  };
+}
+
+function refusalOn(
+  artifact: SnapshotArtifact,
+  fn: SnapshotFunction,
+  architecture: Architecture,
+  facts: Facts,
+): ArtifactRefusal | undefined {
+  if (runsOn(artifact, architecture)) return refusalOf(artifact, fn, facts);
+  return { reason: 'NotOnArchitecture', message: `it runs on ${artifact.architectures.join(', ')} only` };
+}
+
+/**
+ * One decision for each architecture that the function is allowed on; `unitRunsOn` are those of its unit.
+ */
+export function runtimeDecisions(
+  fn: SnapshotFunction,
+  unitRunsOn: readonly Architecture[],
+  facts: Facts,
+): readonly Decision[] {
+  return [...fn.spec.placement.architectures].sort().map((architecture) => {
+    const choice = choose(fn, architecture, facts);
+    const left = choice.artifact && !unitRunsOn.includes(architecture);
+    const artifact = left ? undefined : choice.artifact;
+    return decision({
+      about: `${fn.name} on ${architecture}`,
+      kind: 'Runtime',
+      choice: artifact ? `${artifact.name} (${artifact.type})` : 'none',
+      reason: left ? 'UnitRunsElsewhere' : choice.reason,
+      message: left
+        ? `the unit of ${fn.name} does not run on ${architecture}: another of its functions cannot`
+        : choice.message,
+      inputs: [
+        input('runtime.prefer', facts.snapshot.policy.spec.runtime.prefer, 'policy'),
+        input(
+          'artifacts',
+          fn.artifacts
+            .map((a) => `${a.name} (${a.type})`)
+            .join(', ')
+            .slice(0, 256),
+        ),
+      ],
+      alternatives: alternativesTo(artifact, fn, architecture, facts),
+    });
+  });
+}
+
+function alternativesTo(
+  chosen: SnapshotArtifact | undefined,
+  fn: SnapshotFunction,
+  architecture: Architecture,
+  facts: Facts,
+): readonly DecisionAlternative[] {
+  const refused = (a: SnapshotArtifact): ArtifactRefusal | undefined => refusalOn(a, fn, architecture, facts);
+  const others = fn.artifacts.filter((a) => a !== chosen);
+  const usable = ranked(
+    others.filter((a) => !refused(a)),
+    facts,
+  );
+  const unusable = others.filter(refused);
+  return [...usable, ...unusable].map((artifact) => {
+    const why = refused(artifact) ?? {
+      reason: 'RankedLower',
+      message: 'it comes later in the order of preference',
+    };
+    return alternative(`${artifact.name} (${artifact.type})`, why.reason, why.message);
+  });
+}
+
+/** How a function is kept apart from the others of its process: a thread of its own, until Shared comes. */
+export function isolationDecision(fn: SnapshotFunction, companions: readonly SnapshotFunction[]): Decision {
+  const asked = fn.spec.isolation;
+  return decision({
+    about: fn.name,
+    kind: 'Isolation',
+    choice: 'Worker',
+    ...isolationReason(asked),
+    inputs: [input('isolation', asked, 'Function')],
+    alternatives: [
+      companions.length === 0
+        ? alternative('Shared', 'NothingToShareWith', 'it is alone in its process')
+        : alternative('Shared', 'NotYet', 'threads that functions share come later'),
+    ],
+  });
+}
+
+function isolationReason(asked: string): Pick<Decision, 'reason' | 'message'> {
+  switch (asked) {
+    case 'Worker':
+      return { reason: 'Declared', message: 'the function asks for a thread of its own (isolation: Worker)' };
+    case 'Shared':
+      return { reason: 'NotYet', message: 'isolation Shared comes later; until then a thread of its own' };
+    default:
+      return { reason: 'NoObservations', message: 'a thread of its own, as long as nothing is measured' };
+  }
+}

@@ -1,0 +1,5 @@
+/** From a plan to names, hashes, Kubernetes objects and the wire's records. */
+export { canonicalJson } from '../model/canonical.ts';
+export { planHash, planName, shortHash, unitHash, unitName } from './hashes.ts';
+export { PLAN_BYTES_MAX, workflowPlanObject } from './planObject.ts';
+export { entryRecord, routeRevision, unitScope } from './routes.ts';

@@ -1,0 +1,108 @@
+/**
+ * Gathers declared objects, machines and the clock into one frozen Snapshot.
+ *
+ * Owns: what of the world a plan may depend on, and its order. It judges nothing: `check` (model/) has done that, and
+ * a reference that leads nowhere comes out as a function that is missing or a digest that is null.
+ */
+import { environmentSources, secretsOf } from '../model/environment.ts';
+import type { Lookup } from '../model/environment.ts';
+import { moduleSourceOf, readModule } from '../model/modules.ts';
+import { functionNameOf, namespaceOf } from '../model/nouns.ts';
+import type {
+  Application,
+  Artifact,
+  ConfigMap,
+  FunctionObject,
+  Machine,
+  Vertex,
+  WorkflowName,
+  WorkflowObject,
+} from '../model/nouns.ts';
+import { resolvePolicy } from '../model/policy.ts';
+import { freeze } from './freeze.ts';
+import type { CurrentPlan, Snapshot, SnapshotArtifact, SnapshotFunction } from './snapshot.ts';
+
+export interface GatherInput {
+  readonly application: Application;
+  readonly workflow: WorkflowName;
+  readonly machines: readonly Machine[];
+  /** The plan that runs, or null before the first. */
+  readonly current: CurrentPlan | null;
+  readonly nowMs: number;
+}
+
+/** The frozen world for one workflow; undefined where there is no such workflow. */
+export function gather(input: GatherInput): Snapshot | undefined {
+  const { application, machines, current, nowMs } = input;
+  const workflow = workflowNamed(application, input.workflow);
+  if (!workflow) return undefined;
+  return freeze({
+    workflow: { namespace: namespaceOf(workflow), name: workflow.metadata.name, spec: workflow.spec },
+    functions: functionsOf(application, workflow),
+    policy: resolvePolicy(application, workflow),
+    machines: [...machines]
+      .sort(byName)
+      .map(({ name, architecture, tier }) => ({ name, architecture, tier })),
+    observations: [],
+    current,
+    nowMs,
+  });
+}
+
+const workflowNamed = (application: Application, { namespace, workflow }: WorkflowName) =>
+  application.workflows
+    .map(({ object }) => object)
+    .find((o) => o.metadata.name === workflow && namespaceOf(o) === namespace);
+
+function functionsOf(application: Application, workflow: WorkflowObject): readonly SnapshotFunction[] {
+  const namespace = namespaceOf(workflow);
+  const functions = new Map(
+    application.functions
+      .filter(({ object }) => namespaceOf(object) === namespace)
+      .map(({ object }) => [object.metadata.name, object]),
+  );
+  const configMaps = configMapsIn(application, namespace);
+  const found = workflow.spec.functions.flatMap((vertex) => {
+    const fn = functions.get(functionNameOf(vertex) ?? '');
+    return fn ? [snapshotFunction(vertex, fn, configMaps)] : [];
+  });
+  return found.sort(byName);
+}
+
+/** The ConfigMaps of a namespace, by name. */
+export function configMapsIn(application: Application, namespace: string): Lookup<ConfigMap> {
+  const maps = new Map(
+    application.configMaps.filter((m) => namespaceOf(m) === namespace).map((m) => [m.metadata.name, m]),
+  );
+  return (name) => maps.get(name);
+}
+
+function snapshotFunction(
+  vertex: Vertex,
+  fn: FunctionObject,
+  configMaps: Lookup<ConfigMap>,
+): SnapshotFunction {
+  const environment = environmentSources(fn.spec, configMaps);
+  return {
+    name: vertex.name,
+    functionName: fn.metadata.name,
+    spec: fn.spec,
+    artifacts: fn.spec.artifacts.map((a) => snapshotArtifact(a, configMaps)).sort(byName),
+    environment,
+    secrets: secretsOf(environment),
+  };
+}
+
+function snapshotArtifact(artifact: Artifact, configMaps: Lookup<ConfigMap>): SnapshotArtifact {
+  const reading = readModule(artifact, configMaps);
+  return {
+    name: artifact.name,
+    type: artifact.type,
+    source: moduleSourceOf(artifact),
+    sha256: reading.is === 'Read' ? reading.sha256 : null,
+    architectures: artifact.container?.architectures ?? [],
+  };
+}
+
+const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
+  a.name < b.name ? -1 : a.name > b.name ? 1 : 0;

@@ -1,0 +1,3 @@
+/** What a plan is made from. */
+export * from './gather.ts';
+export type * from './snapshot.ts';

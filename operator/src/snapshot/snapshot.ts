@@ -1,0 +1,62 @@
+/**
+ * The frozen world that a plan is made from.
+ *
+ * Owns: the form of a snapshot: plain data that survives JSON, so that `sinter plan --snapshot` and the operator see
+ * the same. Neighbours: `gather.ts` makes one, `planner/` reads one.
+ * Invariants:
+ *  1. No Secret's value and no module's text is in it, only names and digests.
+ *  2. Lists are in an order of their own (by name), whatever the order of the objects that it was gathered from.
+ */
+import type { Architecture, FunctionSpec, Machine, WorkflowSpec } from '../model/nouns.ts';
+import type { EnvironmentSource } from '../model/environment.ts';
+import type { ResolvedPolicy } from '../model/policy.ts';
+
+export interface Snapshot {
+  readonly workflow: SnapshotWorkflow;
+  /** One for each vertex with a Function that is there, by name in the graph. */
+  readonly functions: readonly SnapshotFunction[];
+  readonly policy: ResolvedPolicy;
+  /** By name. */
+  readonly machines: readonly Machine[];
+  /** Nothing is measured yet. */
+  readonly observations: readonly never[];
+  readonly current: CurrentPlan | null;
+  readonly nowMs: number;
+}
+
+/** The plan that runs: as much of it as the next one may depend on. */
+export interface CurrentPlan {
+  readonly hash: string;
+  readonly units: readonly { readonly functions: readonly string[] }[];
+}
+
+export interface SnapshotWorkflow {
+  readonly namespace: string;
+  readonly name: string;
+  readonly spec: WorkflowSpec;
+}
+
+export interface SnapshotFunction {
+  /** Its name in the graph. */
+  readonly name: string;
+  /** The name of the Function. */
+  readonly functionName: string;
+  readonly spec: FunctionSpec;
+  /** By name. */
+  readonly artifacts: readonly SnapshotArtifact[];
+  /** What its environment is made of; ConfigMaps by digest, Secrets by name. */
+  readonly environment: readonly EnvironmentSource[];
+  /** Names of the Secrets that it reads, sorted. */
+  readonly secrets: readonly string[];
+}
+
+export interface SnapshotArtifact {
+  readonly name: string;
+  readonly type: 'JavaScript' | 'Wasm' | 'Container';
+  /** Where its code is: only Inline and ConfigMap can be read and have a digest here. */
+  readonly source: 'Inline' | 'ConfigMap' | 'Image' | 'Url' | 'Container';
+  /** sha256 (hex) of the module's bytes (UTF-8 of its text); null where it cannot be read here. */
+  readonly sha256: string | null;
+  /** Empty: every architecture. */
+  readonly architectures: readonly Architecture[];
+}
