@@ -1,0 +1,148 @@
+/**
+ * One worker thread, from its start to its end.
+ *
+ * Owns: what the thread is given (an empty environment, no arguments, a port of its own, memory limits), its loading
+ * within a bound, the telling of the ways in which it can die, and its standard streams as lines. Its neighbours
+ * `jsRuntime.ts` and `wasmRuntime.ts` own the calls, and whether another thread follows.
+ * Invariants:
+ *  1. `loaded` or `refused` or `lost` is told once at the start; afterwards at most one `lost`. After `end` nothing is told.
+ *  2. The thread gets nothing of the host's: `env` and `argv` are empty, the start data names the function only (D11).
+ *
+ *   loading ── Loaded ──▶ loaded ── died ──▶ lost
+ *      ├────── Refused ─▶ refused (the module is at fault: the same again would not help)
+ *      └────── died, or silent for 10 s ───▶ lost
+ */
+import { MessageChannel, Worker } from 'node:worker_threads';
+import type { MessagePort, ResourceLimits, Transferable } from 'node:worker_threads';
+import { CallError } from '@sinter/contract';
+import { LineSplitter } from './lines.ts';
+import type { Greeting, WorkerStart } from './protocol.ts';
+import type { Log } from './runtime.ts';
+import { workerUrl } from './workerUrl.ts';
+import type { WorkerName } from './workerUrl.ts';
+
+/** A module that has not loaded after this long never will: an endless loop or a wait at its top level. */
+export const LOAD_LIMIT_MS = 10_000;
+
+export interface ThreadOptions {
+  readonly entry: WorkerName;
+  readonly start: Omit<WorkerStart, 'port'>;
+  readonly resourceLimits: ResourceLimits;
+  readonly log: Log;
+}
+
+export interface ThreadEvents<From> {
+  loaded(): void;
+  refused(error: CallError): void;
+  /** Died by itself, after it was loaded or before. */
+  lost(loss: Loss, wasLoaded: boolean): void;
+  heard(message: From): void;
+}
+
+/** How a thread died; `what` continues "function 'x' lost its thread: …". */
+export type Loss =
+  { readonly kind: 'OutOfMemory' } | { readonly kind: 'Died' | 'NotLoaded'; readonly what: string };
+
+export class Thread<To, From extends { readonly kind: string }> {
+  readonly worker: Worker;
+  readonly #port: MessagePort;
+  readonly #events: ThreadEvents<From>;
+  #state: 'Loading' | 'Loaded' | 'Over' = 'Loading';
+  readonly #loadTimer: NodeJS.Timeout;
+
+  constructor(options: ThreadOptions, events: ThreadEvents<From>) {
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    this.#events = events;
+    this.worker = new Worker(workerUrl(options.entry), {
+      name: options.start.name,
+      workerData: { ...options.start, port: port2 } satisfies WorkerStart,
+      transferList: [port2],
+      env: {},
+      argv: [],
+      execArgv: [],
+      stdout: true,
+      stderr: true,
+      resourceLimits: options.resourceLimits,
+    });
+    this.#loadTimer = setTimeout(() => {
+      this.#lost({ kind: 'NotLoaded', what: `it did not load within ${String(LOAD_LIMIT_MS / 1000)} s` });
+    }, LOAD_LIMIT_MS);
+    port1.on('message', (message: Greeting | From) => {
+      this.#heard(message);
+    });
+    this.#listenForDeath();
+    this.#listenForLines(options.log);
+  }
+
+  get loaded(): boolean {
+    return this.#state === 'Loaded';
+  }
+
+  post(message: To, transfer: readonly Transferable[] = []): void {
+    if (this.#state !== 'Over') this.#port.postMessage(message, transfer);
+  }
+
+  /** Ends the thread, whatever it does; resolves when it is gone. */
+  async end(): Promise<void> {
+    this.#over();
+    await this.worker.terminate();
+  }
+
+  #over(): void {
+    this.#state = 'Over';
+    clearTimeout(this.#loadTimer);
+    this.#port.close();
+  }
+
+  #heard(message: Greeting | From): void {
+    if (this.#state === 'Over') return;
+    if (this.#state === 'Loaded') {
+      this.#events.heard(message as From);
+      return;
+    }
+    const greeting = message as Greeting;
+    if (greeting.kind === 'Loaded') {
+      this.#state = 'Loaded';
+      clearTimeout(this.#loadTimer);
+      this.#events.loaded();
+    } else if (greeting.kind === 'Refused') {
+      void this.end();
+      this.#events.refused(CallError.fromWire(greeting.error));
+    } else {
+      this.#events.heard(message as From);
+    }
+  }
+
+  #lost(loss: Loss): void {
+    if (this.#state === 'Over') return;
+    const wasLoaded = this.loaded;
+    void this.end();
+    this.#events.lost(loss, wasLoaded);
+  }
+
+  #listenForDeath(): void {
+    this.worker.on('error', (error: Error) => {
+      const outOfMemory = 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
+      this.#lost(outOfMemory ? { kind: 'OutOfMemory' } : { kind: 'Died', what: `it threw ${String(error)}` });
+    });
+    this.worker.on('exit', (code) => {
+      this.#lost({ kind: 'Died', what: `it ended itself (exit code ${String(code)})` });
+    });
+  }
+
+  #listenForLines(log: Log): void {
+    const out = new LineSplitter((line) => {
+      log('info', line);
+    });
+    const err = new LineSplitter((line) => {
+      log('warn', line);
+    });
+    this.worker.stdout.on('data', (chunk: Buffer) => {
+      out.push(chunk);
+    });
+    this.worker.stderr.on('data', (chunk: Buffer) => {
+      err.push(chunk);
+    });
+  }
+}
