@@ -30,6 +30,25 @@ const KEYWORDS = new Set([
   ],
 ]);
 const TYPES = new Set(['object', 'array', 'string', 'integer', 'boolean']);
+/** As the key of a list such a word breaks the server's comparison of two lists (seen on 1.34). */
+const CEL_RESERVED = new Set([
+  ...[
+    'as',
+    'break',
+    'const',
+    'continue',
+    'else',
+    'false',
+    'for',
+    'function',
+    'if',
+    'import',
+    'in',
+    'let',
+    'loop',
+  ],
+  ...['namespace', 'null', 'package', 'return', 'true', 'var', 'void', 'while'],
+]);
 const INT_OR_STRING = JSON.stringify([{ type: 'integer' }, { type: 'string' }]);
 
 /** Every breach, one line each with its path; empty when an API server would take the schema. */
@@ -91,6 +110,7 @@ function lintList(schema: Structural, check: Check): void {
   if (type === 'set') check(items?.type === 'string', 'a set must hold scalars');
   for (const key of keys ?? []) {
     const field = items?.properties?.[key];
+    check(!CEL_RESERVED.has(key), `list key \`${key}\` is a reserved word of CEL`);
     check(field?.type === 'string', `list key \`${key}\` must be a string`);
     check(
       (items?.required ?? []).includes(key) || field?.default !== undefined,

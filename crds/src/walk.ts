@@ -52,6 +52,10 @@ function isOpen(schema: Structural): boolean {
 
 function unknownField(schema: Structural, path: Path, key: string, item: unknown): Problem {
   const known = Object.keys(schema.properties ?? {});
+  if (key === 'true' && known.includes('on')) {
+    const message = 'is in an unknown field `true`: YAML 1.1 reads a bare `on` as true; write "on" in quotes';
+    return { field: fieldPath(path), given: shown(item), message };
+  }
   const near = didYouMean(key, known);
   const advice =
     near !== undefined

@@ -232,18 +232,14 @@ const tolerationRules = rulesAt<Toleration>(KIND, 'spec.template.spec.toleration
 
 type StringMap = Readonly<Record<string, string>>;
 
-/** The first key, in the order of the map, that is no qualified name; CEL sees maps in any order. */
+/** Every key that is no qualified name; CEL names one of them, in no certain order. */
 const badKeys = (map: StringMap) =>
   Object.keys(map).flatMap((key) => must(new RegExp(QUALIFIED_NAME).test(key), key, key));
 
-const keyRules = [
-  'spec.template.metadata.labels',
-  'spec.template.metadata.annotations',
-  'spec.template.spec.nodeSelector',
-].flatMap((path) =>
+const keyRule = (path: string, name: string) =>
   rulesAt<StringMap>(KIND, path, [
     {
-      name: 'KeyNotQualified',
+      name,
       rule: `self.all(key, key.matches('${QUALIFIED_NAME}'))`,
       given: `self.filter(key, !key.matches('${QUALIFIED_NAME}'))[0]`,
       message:
@@ -251,8 +247,13 @@ const keyRules = [
         'characters after the slash',
       find: badKeys,
     },
-  ]),
-);
+  ]);
+
+const keyRules = [
+  ...keyRule('spec.template.metadata.labels', 'LabelKeyNotQualified'),
+  ...keyRule('spec.template.metadata.annotations', 'AnnotationKeyNotQualified'),
+  ...keyRule('spec.template.spec.nodeSelector', 'NodeSelectorKeyNotQualified'),
+];
 
 const labelRules = rulesAt<StringMap>(KIND, 'spec.template.metadata.labels', [
   {

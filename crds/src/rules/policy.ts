@@ -12,9 +12,13 @@ function overlap(g: FusionGroup, h: FusionGroup): boolean {
   return meet && g.functions.some((name) => h.functions.includes(name));
 }
 
-const OTHER_GROUP =
-  "(g.name != h.name || g.workflow != h.workflow) && (g.workflow == h.workflow || g.workflow == '' || h.workflow == '')";
-const OVERLAP = `${OTHER_GROUP} && g.functions.exists(f, f in h.functions)`;
+/** Whether `g` comes before `h`. Each pair is looked at once, from its first: it halves the cost. */
+const before = (g: FusionGroup, h: FusionGroup): boolean =>
+  g.name < h.name || (g.name === h.name && g.workflow < h.workflow);
+
+const OVERLAP =
+  '(g.name < h.name || (g.name == h.name && g.workflow < h.workflow)) && ' +
+  "(g.workflow == h.workflow || g.workflow == '' || h.workflow == '') && sets.intersects(g.functions, h.functions)";
 
 const fusionRules = rulesAt<Fusion>(KIND, 'spec.fusion', [
   {
@@ -33,7 +37,7 @@ const fusionRules = rulesAt<Fusion>(KIND, 'spec.fusion', [
       'one): a function is in one process; remove it from one group',
     find: ({ groups }) =>
       groups.flatMap((g, i) => {
-        const shares = groups.some((h) => (g.name !== h.name || g.workflow !== h.workflow) && overlap(g, h));
+        const shares = groups.some((h) => before(g, h) && overlap(g, h));
         return must(!shares, g.name, 'groups', i, 'functions');
       }),
   },

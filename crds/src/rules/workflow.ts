@@ -31,21 +31,26 @@ function clash(a: HttpTrigger, b: HttpTrigger): boolean {
   return a.path === b.path && hosts && a.methods.some((method) => b.methods.includes(method));
 }
 
+/** Each pair is looked at once, from the trigger whose name comes first: it halves the cost. */
 const CLASH =
-  't.name != u.name && has(t.http) && has(u.http) && t.http.path == u.http.path && ' +
+  't.name < u.name && has(t.http) && has(u.http) && t.http.path == u.http.path && ' +
   't.http.methods.exists(m, m in u.http.methods) && (size(t.http.hosts) == 0 || size(u.http.hosts) == 0 ? ' +
-  'size(t.http.hosts) == size(u.http.hosts) : t.http.hosts.exists(h, h in u.http.hosts))';
+  'size(t.http.hosts) == size(u.http.hosts) : sets.intersects(t.http.hosts, u.http.hosts))';
 
 const clashing = ({ triggers }: WorkflowSpec) =>
   triggers.flatMap((t, i) => {
-    const other = triggers.some((u) => t.name !== u.name && t.http && u.http && clash(t.http, u.http));
+    const other = triggers.some((u) => t.name < u.name && t.http && u.http && clash(t.http, u.http));
     return must(!other, t.name, 'triggers', i, 'http', 'path');
   });
 
+/**
+ * The two rules over edges use `sets.contains` (Kubernetes 1.30): with 200 functions and 500 edges `all` over
+ * `exists` would cost more than the million units that the server grants one evaluation.
+ */
 const specRules = rulesAt<WorkflowSpec>(KIND, 'spec', [
   {
     name: 'EdgeFromUnknownFunction',
-    rule: 'self.edges.all(e, self.functions.exists(f, f.name == e.from))',
+    rule: 'sets.contains(self.functions.map(f, f.name), self.edges.map(e, e.from))',
     given: 'self.edges.filter(e, !self.functions.exists(f, f.name == e.from))[0].from',
     message: `${UNKNOWN_FUNCTION} in \`from\` of the edge`,
     find: ({ edges, functions }) =>
@@ -53,7 +58,7 @@ const specRules = rulesAt<WorkflowSpec>(KIND, 'spec', [
   },
   {
     name: 'EdgeToUnknownFunction',
-    rule: 'self.edges.all(e, self.functions.exists(f, f.name == e.to))',
+    rule: 'sets.contains(self.functions.map(f, f.name), self.edges.map(e, e.to))',
     given: 'self.edges.filter(e, !self.functions.exists(f, f.name == e.to))[0].to',
     message: `${UNKNOWN_FUNCTION} in \`to\` of the edge`,
     find: ({ edges, functions }) =>

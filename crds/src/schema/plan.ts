@@ -4,6 +4,10 @@
  * Owns: fields, bounds and descriptions. The operator writes it, so there are few defaults: what is not said
  * is not known. Neighbour: `../rules/plan.ts` makes the spec immutable. Numbers that were measured are strings
  * with their unit ("12.4 ms"), because floats in an API object do not survive a round trip byte for byte.
+ *
+ * Every list of the spec is atomic: it has one writer and never changes, so nothing is ever merged. With keyed
+ * lists the server's `self == oldSelf` would take a plan in another order for the same one; and with a key named
+ * `function`, a reserved word of CEL, it finds two equal lists different (seen on 1.34).
  */
 import { z } from 'zod';
 import {
@@ -13,14 +17,12 @@ import {
   EDGES_MAX,
   FUNCTIONS_MAX,
   int,
-  listMap,
   matching,
   metadata,
   nameInGraph,
   observedGeneration,
   OPTIONAL_PLAN_HASH,
   quantity,
-  setOf,
   text,
 } from './parts.ts';
 
@@ -38,16 +40,14 @@ const placedArtifact = z.object({
 
 const variant = z.object({
   architecture: architecture.describe('The machine architecture.'),
-  artifacts: listMap(placedArtifact, ['function'], FUNCTIONS_MAX).describe(
-    'As what each function runs there.',
-  ),
+  artifacts: atomicList(placedArtifact, FUNCTIONS_MAX).describe('As what each function runs there.'),
 });
 
 const unit = z.object({
   name: unitName().describe(
     'The name, with a hash of the content: an unchanged unit keeps it and is reused.',
   ),
-  functions: setOf(nameInGraph(), FUNCTIONS_MAX)
+  functions: atomicList(nameInGraph(), FUNCTIONS_MAX)
     .min(1)
     .describe('The functions, by their names in the graph.'),
   resources: z
@@ -56,14 +56,14 @@ const unit = z.object({
       memory: quantity().describe('Bytes of memory of one instance.'),
     })
     .describe('What one instance gets.'),
-  variants: listMap(variant, ['architecture'], 6).min(1).describe('One variant for each architecture.'),
+  variants: atomicList(variant, 6).min(1).describe('One variant for each architecture.'),
 });
 
 const terms = z.object({
   call: z.enum(['Sync', 'Async']).describe('Whether the caller waits.'),
   timeoutSeconds: int(1, 86_400).describe('How long one call may take.'),
   attempts: int(1, 100).describe('How often a call is run at most, the first time included.'),
-  on: setOf(text(64), 16).optional().describe('The errors after which it is run again.'),
+  on: atomicList(text(64), 16).optional().describe('The errors after which it is run again.'),
   backoffSeconds: int(0, 86_400).optional().describe('The pause before the second attempt.'),
   maxBackoffSeconds: int(0, 86_400).optional().describe('The longest pause.'),
   durability: z
@@ -126,8 +126,8 @@ export const planSpec = z.object({
   workflowRef: z
     .object({ name: nameInGraph().describe('The name of the Workflow, in the same namespace.') })
     .describe('The workflow that the plan is for.'),
-  units: listMap(unit, ['name'], FUNCTIONS_MAX).describe('What is deployed.'),
-  channels: listMap(channel, ['from', 'to'], EDGES_MAX).default([]).describe('How each edge travels.'),
+  units: atomicList(unit, FUNCTIONS_MAX).describe('What is deployed.'),
+  channels: atomicList(channel, EDGES_MAX).default([]).describe('How each edge travels.'),
   decisions: atomicList(decision, 2000)
     .default([])
     .describe('Each choice with its reason; not part of the hash.'),

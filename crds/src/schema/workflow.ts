@@ -60,11 +60,18 @@ const retryable = z.enum([
   'BusUnavailable',
 ]);
 
+/**
+ * `on` is a trap of YAML 1.1, in which kubectl reads a bare `on` as true. It keeps its name, as the API promises;
+ * the description says to quote it, and `validate` says so when it meets a field named `true`.
+ */
 const retry = z.object({
   attempts: int(1, 100).default(5).describe('How often the call is run at most, the first time included.'),
   on: setOf(retryable, 6)
     .default([])
-    .describe('The errors after which it is run again; empty: every one that another attempt may cure.'),
+    .describe(
+      'The errors after which it is run again; empty: every one that another attempt may cure. Write the name ' +
+        'of this field in quotes: kubectl reads a bare on as true.',
+    ),
   backoffSeconds: int(0, 86_400)
     .default(1)
     .describe('The pause before the second attempt; it doubles before each further one.'),
