@@ -1,0 +1,122 @@
+/**
+ * Hears what instances say of themselves (D14): that they live, and what they have seen.
+ *
+ * Owns: the subscriptions, and the refusal of what is not well-formed. What instances say is written by tenants' processes:
+ * nothing is believed that the schema does not bound, and nobody can speak for another (the server lets a unit publish only
+ * under its own name, and the message must name the same instance as its subject).
+ */
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
+import { HISTOGRAM_BOUNDS_MS, liveSubject, parseInstanceSubject, seenSubject } from '@sinter/contract';
+import type { Announcement, InstanceKey, Observation } from '@sinter/contract';
+import { z } from 'zod';
+
+export interface InstanceListener {
+  readonly onAnnouncement: (announcement: Announcement) => void;
+  readonly onObservation: (observation: Observation) => void;
+}
+
+export interface Listening {
+  /** Messages that were dropped because they were not well-formed. */
+  readonly malformed: () => number;
+  readonly stop: () => void;
+}
+
+/** Larger ones are not read at all. */
+const LARGEST_BYTES = 256 * 1024;
+
+const label = z.string().min(1).max(253);
+const count = z.number().int().nonnegative();
+const amount = z.number().nonnegative();
+
+const said = {
+  namespace: label,
+  workflow: label,
+  unit: label,
+  instance: label,
+  version: count,
+  machine: label,
+  architecture: label,
+};
+
+const histogram = z.object({
+  counts: z.array(count).max(HISTOGRAM_BOUNDS_MS.length + 1),
+  sumMs: amount,
+});
+
+const announcement: z.ZodType<Announcement> = z.object({
+  ...said,
+  state: z.enum(['Serving', 'Draining', 'Failed']),
+  revisions: z.array(label).max(16),
+  problem: z.string().max(8192).exactOptional(),
+});
+
+const functionSeen = z.object({
+  function: label,
+  revision: label,
+  artifact: z.string().max(253),
+  executions: count,
+  failures: count,
+  runMs: histogram,
+  repeated: count,
+});
+
+const edgeSeen = z.object({
+  from: label,
+  to: label,
+  revision: label,
+  channel: z.enum(['InProcess', 'Node', 'Remote', 'Queue']),
+  calls: count,
+  failures: count,
+  roundTripMs: histogram,
+});
+
+const observation: z.ZodType<Observation> = z.object({
+  ...said,
+  windowMs: amount,
+  routeGeneration: count,
+  roots: z.record(label, count),
+  functions: z.array(functionSeen).max(1000),
+  edges: z.array(edgeSeen).max(1000),
+  memoryBytes: amount,
+});
+
+const EVERYBODY: InstanceKey = { namespace: '*', workflow: '*', unit: '*', instance: '*' };
+
+/** Starts to listen. What a listener throws is the connection's error, not the next message's. */
+export function listenToInstances(nc: NatsConnection, listener: InstanceListener): Listening {
+  let malformed = 0;
+  const hear = <T extends InstanceKey>(subject: string, schema: z.ZodType<T>, tell: (said: T) => void) =>
+    nc.subscribe(subject, {
+      callback: (error, msg) => {
+        const heard = error ? undefined : parse(schema, msg);
+        if (heard) tell(heard);
+        else malformed++;
+      },
+    });
+  const subscriptions: readonly Subscription[] = [
+    hear(liveSubject(EVERYBODY), announcement, listener.onAnnouncement),
+    hear(seenSubject(EVERYBODY), observation, listener.onObservation),
+  ];
+  const stop = () => {
+    for (const s of subscriptions) s.unsubscribe();
+  };
+  return { malformed: () => malformed, stop };
+}
+
+function parse<T extends InstanceKey>(schema: z.ZodType<T>, msg: Msg): T | undefined {
+  const speaker = parseInstanceSubject(msg.subject);
+  if (!speaker || msg.data.length > LARGEST_BYTES) return undefined;
+  const read = schema.safeParse(json(msg));
+  return read.success && isSame(read.data, speaker) ? read.data : undefined;
+}
+
+function json(msg: Msg): unknown {
+  try {
+    return msg.json();
+  } catch {
+    return undefined; // counted as malformed
+  }
+}
+
+const isSame = (a: InstanceKey, b: InstanceKey): boolean =>
+  a.namespace === b.namespace && a.workflow === b.workflow && a.unit === b.unit && a.instance === b.instance;

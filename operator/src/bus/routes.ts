@@ -1,0 +1,98 @@
+/**
+ * Writes the route and the entry of workflows (D3): what every process of a workflow, and what the gateway goes by.
+ *
+ * One writer. Every write names the sequence that the writer saw last, so that a second writer, or one that was cut off
+ * and comes back, is told `Conflict` instead of undoing what the other wrote. The client library's own buckets do not say
+ * the sequence of a deletion, so this speaks their format (a message on the key's subject; a header marks a deletion).
+ */
+import { JetStreamApiCodes, JetStreamApiError, jetstream } from '@nats-io/jetstream';
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
+import { headers } from '@nats-io/transport-node';
+import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
+import { HUB_DOMAIN, ROUTES_BUCKET, entryKey, kvStream, kvSubject, routeKey } from '@sinter/contract';
+import type { EntryRecord, RouteRecord, WorkflowKey } from '@sinter/contract';
+import { hubManager } from './provision.ts';
+
+/** What stands under a key. */
+export interface Stored<T> {
+  /** Absent: never written, or deleted. */
+  readonly record?: T;
+  /** Of the last write, deletion included; 0: never written. */
+  readonly sequence: number;
+}
+
+export type Written =
+  | { readonly kind: 'Written'; readonly sequence: number }
+  /** Somebody wrote since. */
+  | { readonly kind: 'Conflict' };
+
+/** Records of one kind, a key for each workflow. */
+export interface Records<T> {
+  readonly read: (workflow: WorkflowKey) => Promise<Stored<T>>;
+  /** Writes if the key's sequence is still `after` (0: it was never written). */
+  readonly write: (record: T, after: number) => Promise<Written>;
+  /** Deletes if the key's sequence is still `after`. Readers see a record without content. */
+  readonly remove: (workflow: WorkflowKey, after: number) => Promise<Written>;
+}
+
+export interface RouteBook {
+  readonly routes: Records<RouteRecord>;
+  readonly entries: Records<EntryRecord>;
+}
+
+/** The bucket must exist. */
+export async function openRoutes(nc: NatsConnection): Promise<RouteBook> {
+  const js = jetstream(nc, { domain: HUB_DOMAIN });
+  const jsm = await hubManager(nc);
+  return {
+    routes: records<RouteRecord>(js, jsm, routeKey),
+    entries: records<EntryRecord>(js, jsm, entryKey),
+  };
+}
+
+function records<T extends WorkflowKey>(
+  js: JetStreamClient,
+  jsm: JetStreamManager,
+  keyOf: (w: WorkflowKey) => string,
+): Records<T> {
+  const subjectOf = (w: WorkflowKey): string => kvSubject(ROUTES_BUCKET, keyOf(w));
+  return {
+    read: (w) => readLast<T>(jsm, subjectOf(w)),
+    write: (record, after) => publishAfter(js, subjectOf(record), after, JSON.stringify(record)),
+    remove: (w, after) => publishAfter(js, subjectOf(w), after, '', deletion()),
+  };
+}
+
+async function readLast<T>(jsm: JetStreamManager, subject: string): Promise<Stored<T>> {
+  const last = await jsm.direct.getMessage(kvStream(ROUTES_BUCKET), { last_by_subj: subject });
+  if (!last) return { sequence: 0 };
+  const isRecord = last.header.get(OPERATION) === '';
+  return isRecord ? { record: last.json<T>(), sequence: last.seq } : { sequence: last.seq };
+}
+
+async function publishAfter(
+  js: JetStreamClient,
+  subject: string,
+  lastSubjectSequence: number,
+  body: string,
+  marked: MsgHdrs = headers(),
+): Promise<Written> {
+  try {
+    const ack = await js.publish(subject, body, { headers: marked, expect: { lastSubjectSequence } });
+    return { kind: 'Written', sequence: ack.seq };
+  } catch (cause) {
+    if (isConflict(cause)) return { kind: 'Conflict' };
+    throw cause;
+  }
+}
+
+const OPERATION = 'KV-Operation';
+
+function deletion(): MsgHdrs {
+  const marked = headers();
+  marked.set(OPERATION, 'DEL');
+  return marked;
+}
+
+const isConflict = (cause: unknown): boolean =>
+  cause instanceof JetStreamApiError && cause.code === JetStreamApiCodes.StreamWrongLastSequence;
