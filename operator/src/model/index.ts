@@ -1,6 +1,6 @@
 /** The nouns of the domain, and what makes them valid. */
 export * from './application.ts';
-export { check } from './check.ts';
+export { check, findingsFor } from './check.ts';
 export * from './environment.ts';
 export * from './finding.ts';
 export * from './modules.ts';
