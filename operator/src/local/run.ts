@@ -69,7 +69,11 @@ export interface WorkflowFigures {
     readonly channel: 'InProcess' | 'Node' | 'Remote' | 'Queue';
   })[];
   /** Executions by machine. */
-  readonly machines: readonly { readonly machine: string; readonly function: string; readonly executions: number }[];
+  readonly machines: readonly {
+    readonly machine: string;
+    readonly function: string;
+    readonly executions: number;
+  }[];
 }
 
 export interface LocalRun {

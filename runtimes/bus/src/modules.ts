@@ -62,7 +62,7 @@ interface Meta {
 }
 
 async function readMeta(source: Source, name: string): Promise<Meta> {
-  const subject = `$O.${source.bucket}.M.${Buffer.from(name).toString('base64url')}`;
+  const subject = `$O.${source.bucket}.M.${padded(Buffer.from(name))}`;
   const found = await directGet(source, `.${subject}`, '');
   if (!found) throw source.fail('NotThere', 'is not on the bus');
   const meta = found.json<Partial<Meta> & { readonly deleted?: boolean }>();
@@ -100,5 +100,8 @@ async function directGet(source: Source, suffix: string, body: string): Promise<
     throw source.fail('Refused', `the bus answered ${status} ${answer.headers?.description ?? ''}`);
   return answer;
 }
+
+/** The object store encodes names in base64url with padding. */
+const padded = (bytes: Buffer): string => bytes.toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 
 const isCount = (n: unknown): n is number => Number.isSafeInteger(n) && Number(n) >= 0;

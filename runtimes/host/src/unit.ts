@@ -296,8 +296,10 @@ export class Unit implements Rider {
     for (const [fn, puller] of this.#pullers) if (!wanted.has(fn)) void puller.stop();
   }
 
+  /** A revision of this unit under which roots may start: the current one, or a candidate that has a share. */
   #startingRevision(route: RouteRecord): string | undefined {
-    return this.#revisionsIn(route).find((hash) => !route.draining.includes(hash));
+    const candidate = (route.weightPercent ?? 0) > 0 ? route.candidate : undefined;
+    return this.#revisionsIn(route).find((hash) => hash === route.current || hash === candidate);
   }
 
   #newPuller(fn: string): Puller | undefined {

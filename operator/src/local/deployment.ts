@@ -1,0 +1,312 @@
+/**
+ * One workflow on this machine: which revisions of it are live, and the step from one to the next without losing a call.
+ *
+ * Owns: the order of that step (D3). `planner/` decided what should run, `fleet.ts` runs it, `reports.ts` hears of it.
+ *
+ *   start new units ─▶ they serve the new revision, nobody enters it ─▶ 250 ms overlap ─▶ entries switch
+ *        │ one fails: withdrawn, nothing changed                                              │
+ *        ▼                                                                                    ▼
+ *   what ran goes on                    old revision fully served until no root runs under it, then its units end
+ *
+ * Invariants:
+ *  1. Entries only ever see a current revision whose every unit serves it.
+ *  2. A unit that is in a live revision is never ended; one that is in both plans is not restarted.
+ *  3. One change at a time; a drain goes on beside the next change.
+ */
+import { CONTRACT_VERSION } from '@sinter/contract';
+import type {
+  EntryRecord,
+  InstanceKey,
+  RouteRecord,
+  RouteRevision,
+  UnitScope,
+  WorkflowKey,
+} from '@sinter/contract';
+import { callersFirst } from '../model/graph.ts';
+import type { Fleet, Place } from './fleet.ts';
+import type { Reports } from './reports.ts';
+import type { LogRecord } from './run.ts';
+
+/** A unit as it is to run. */
+export interface UnitTarget {
+  readonly scope: UnitScope;
+  readonly places: readonly Place[];
+  readonly environments: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+/** A revision as it is to run. */
+export interface Target {
+  readonly hash: string;
+  readonly revision: RouteRevision;
+  readonly units: readonly UnitTarget[];
+  readonly entry: EntryRecord;
+  /** Code by its sha256. */
+  readonly modules: ReadonlyMap<string, Uint8Array>;
+}
+
+/** What a deployment does to the bus and to processes; the run provides it. */
+export interface DeploymentPorts {
+  readonly reports: Reports;
+  readonly putModule: (namespace: string, sha256: string, bytes: Uint8Array) => Promise<void>;
+  readonly provide: (workflow: WorkflowKey, functions: readonly string[]) => Promise<void>;
+  readonly writeRoute: (route: RouteRecord) => Promise<void>;
+  readonly writeEntry: (entry: EntryRecord) => Promise<void>;
+  readonly remove: (workflow: WorkflowKey) => Promise<void>;
+  readonly newFleet: (unit: UnitTarget) => Fleet;
+  readonly retire: (fleet: Fleet) => Promise<void>;
+  /** Instances that start root calls: the gateways. */
+  readonly entries: () => readonly InstanceKey[];
+  readonly onLog: (line: LogRecord) => void;
+}
+
+export interface Deployed {
+  readonly ok: boolean;
+  readonly problem?: string;
+  readonly started: readonly string[];
+  readonly kept: readonly string[];
+  readonly drained: readonly string[];
+}
+
+/** New interest has reached the hub by then. */
+const OVERLAP_MS = 250;
+const READY_LIMIT_MS = 30_000;
+/** A unit whose instances end so often before they serve is not worth waiting for. */
+const START_FAILURES = 3;
+const STOP_GRACE_MS = 10_000;
+const DRAIN_SLACK_MS = 5_000;
+
+export class Deployment {
+  readonly #workflow: WorkflowKey;
+  readonly #ports: DeploymentPorts;
+  readonly #live = new Map<string, Target>();
+  readonly #fleets = new Map<string, Fleet>();
+  readonly #draining = new Set<string>();
+  readonly #drains = new Set<Promise<void>>();
+  readonly #abort = new AbortController();
+  #current = '';
+  #candidate: string | undefined;
+  #generation = 0;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(workflow: WorkflowKey, ports: DeploymentPorts, generation = 0) {
+    this.#workflow = workflow;
+    this.#ports = ports;
+    this.#generation = generation;
+  }
+
+  get current(): Target | undefined {
+    return this.#live.get(this.#current);
+  }
+
+  get fleets(): readonly Fleet[] {
+    return [...this.#fleets.values()];
+  }
+
+  /** Makes this revision the current one. Not to be called before the last call has ended. */
+  async deploy(target: Target): Promise<Deployed> {
+    if (this.#current === target.hash) return await this.#refresh(target);
+    const before = this.#current;
+    const fresh = target.units.filter((u) => !this.#fleets.has(u.scope.unit));
+    await this.#prepare(target);
+    this.#live.set(target.hash, target);
+    this.#draining.delete(target.hash);
+    for (const unit of fresh) this.#fleets.set(unit.scope.unit, this.#ports.newFleet(unit));
+    if (before === '') {
+      this.#current = target.hash;
+      await this.#ports.writeEntry(target.entry);
+    } else this.#candidate = target.hash;
+    await this.#write();
+    for (const unit of fresh) this.#fleets.get(unit.scope.unit)?.start();
+    const problem = await this.#untilServing(target);
+    if (problem !== undefined) {
+      await this.#withdraw(target, before, fresh);
+      return { ok: false, problem, started: [], kept: [], drained: [] };
+    }
+    if (before !== '') await this.#switch(target, before);
+    return this.#outcome(target, before, fresh);
+  }
+
+  /** Takes the workflow away: nobody enters it any more, what runs is finished, its units end. */
+  async remove(): Promise<void> {
+    const before = this.#current;
+    this.#current = '';
+    if (before !== '') this.#draining.add(before);
+    await this.#write();
+    if (before !== '') await this.#drain(before);
+    await Promise.all(this.#drains);
+    await this.#ports.remove(this.#workflow);
+  }
+
+  /** Ends everything now: the run is over. */
+  async stop(graceMs: number): Promise<void> {
+    this.#abort.abort();
+    await Promise.all(this.fleets.map((fleet) => fleet.stop(graceMs)));
+    await Promise.allSettled(this.#drains);
+  }
+
+  /** The same revision again: triggers may have changed, and they are not part of it. */
+  async #refresh(target: Target): Promise<Deployed> {
+    await this.#ports.writeEntry(target.entry);
+    return { ok: true, started: [], kept: target.units.map((u) => u.scope.unit), drained: [] };
+  }
+
+  async #prepare(target: Target): Promise<void> {
+    for (const [sha256, bytes] of target.modules)
+      await this.#ports.putModule(this.#workflow.namespace, sha256, bytes);
+    const kept = [...this.#live.values(), target].flatMap((t) =>
+      t.units.flatMap((u) => u.scope.asyncFunctions),
+    );
+    await this.#ports.provide(this.#workflow, [...new Set(kept)].sort());
+  }
+
+  /** Waits until every instance of the target serves it; gives the problem where one cannot. */
+  async #untilServing(target: Target): Promise<string | undefined> {
+    const fleets = target.units.flatMap((u) => this.#fleets.get(u.scope.unit) ?? []);
+    const serving = (): boolean => fleets.every((fleet) => this.#serves(fleet, target.hash));
+    const hopeless = (): boolean => fleets.some((fleet) => this.#problemOf(fleet) !== undefined);
+    await this.#ports.reports.until(() => serving() || hopeless(), READY_LIMIT_MS, this.#abort.signal);
+    if (serving()) return undefined;
+    const problem = fleets.map((fleet) => this.#problemOf(fleet)).find((p) => p !== undefined);
+    const late = fleets.find((fleet) => !this.#serves(fleet, target.hash))?.scope.unit ?? '';
+    return problem ?? `unit ${late} did not serve within ${String(READY_LIMIT_MS / 1000)} s`;
+  }
+
+  #serves(fleet: Fleet, hash: string): boolean {
+    const { instances } = fleet;
+    if (instances.length < fleet.size) return false;
+    const silent = !this.#live
+      .get(hash)
+      ?.revision.units.find((u) => u.name === fleet.scope.unit)
+      ?.functions.some((f) => f.served);
+    return instances.every((key) => {
+      const said = this.#ports.reports.announcement(key);
+      return said?.state === 'Serving' && (silent || said.revisions.includes(hash));
+    });
+  }
+
+  #problemOf(fleet: Fleet): string | undefined {
+    const { unit } = fleet.scope;
+    for (const key of fleet.instances) {
+      const said = this.#ports.reports.announcement(key);
+      if (said?.state === 'Failed') return `unit ${unit}: ${said.problem ?? 'failed to start'}`;
+    }
+    if (fleet.failures >= START_FAILURES)
+      return `unit ${unit} ended ${String(fleet.failures)} times while starting`;
+    return undefined;
+  }
+
+  async #withdraw(target: Target, before: string, fresh: readonly UnitTarget[]): Promise<void> {
+    this.#live.delete(target.hash);
+    this.#candidate = undefined;
+    this.#current = before;
+    await this.#write();
+    await Promise.all(fresh.map((unit) => this.#end(unit.scope.unit, 2_000)));
+  }
+
+  async #switch(target: Target, before: string): Promise<void> {
+    await this.#pause(OVERLAP_MS);
+    this.#candidate = undefined;
+    this.#current = target.hash;
+    this.#draining.add(before);
+    await this.#write();
+    await this.#ports.writeEntry(target.entry);
+    const drain = this.#drain(before).catch((cause: unknown) => {
+      this.#say('error', `revision ${before} was not drained: ${String(cause)}`);
+    });
+    this.#drains.add(drain);
+    void drain.then(() => this.#drains.delete(drain));
+  }
+
+  /** Waits until no root runs under the revision, then ends the units that are in no live one. */
+  async #drain(hash: string): Promise<void> {
+    const target = this.#live.get(hash);
+    if (!target) return;
+    const generation = this.#generation;
+    const ended = (): boolean => this.#ports.reports.rootsEnded(this.#expected(), hash, generation);
+    const done = await this.#ports.reports.until(
+      ended,
+      longestMs(target) + DRAIN_SLACK_MS,
+      this.#abort.signal,
+    );
+    if (this.#abort.signal.aborted || !this.#draining.has(hash)) return; // it is current again, or all ends
+    if (!done)
+      this.#say(
+        'warn',
+        `revision ${hash}: calls still ran after the longest timeout; its units end all the same`,
+      );
+    this.#draining.delete(hash);
+    this.#live.delete(hash);
+    await this.#write();
+    for (const unit of this.#unusedCallersFirst(target)) await this.#end(unit, STOP_GRACE_MS);
+  }
+
+  #expected(): readonly InstanceKey[] {
+    const gateways = this.#ports.entries().map((key) => ({ ...key, ...this.#workflow }));
+    return [...gateways, ...this.fleets.flatMap((fleet) => fleet.instances)];
+  }
+
+  #unusedCallersFirst(target: Target): readonly string[] {
+    const used = new Set([...this.#live.values()].flatMap((t) => t.units.map((u) => u.scope.unit)));
+    const unitOf = new Map(
+      target.units.flatMap((u) => u.scope.functions.map((fn) => [fn, u.scope.unit] as const)),
+    );
+    const order = callersFirst([...unitOf.keys()].sort(), target.revision.edges);
+    const units = [...new Set(order.map((fn) => unitOf.get(fn) ?? ''))];
+    return units.filter((unit) => !used.has(unit));
+  }
+
+  async #end(unit: string, graceMs: number): Promise<void> {
+    const fleet = this.#fleets.get(unit);
+    if (!fleet) return;
+    this.#fleets.delete(unit);
+    await fleet.stop(graceMs);
+    await this.#ports.retire(fleet);
+  }
+
+  #outcome(target: Target, before: string, fresh: readonly UnitTarget[]): Deployed {
+    const names = target.units.map((u) => u.scope.unit);
+    const started = fresh.map((u) => u.scope.unit);
+    const old = this.#live.get(before)?.units.map((u) => u.scope.unit) ?? [];
+    return {
+      ok: true,
+      started,
+      kept: names.filter((n) => !started.includes(n)),
+      drained: old.filter((n) => !names.includes(n)),
+    };
+  }
+
+  /** Writes the route as it now is, one write after the other. */
+  #write(): Promise<void> {
+    this.#generation += 1;
+    const route: RouteRecord = {
+      ...this.#workflow,
+      version: CONTRACT_VERSION,
+      generation: this.#generation,
+      current: this.#current,
+      ...(this.#candidate === undefined ? {} : { candidate: this.#candidate, weightPercent: 0 }),
+      draining: [...this.#draining].sort(),
+      revisions: Object.fromEntries([...this.#live].map(([hash, target]) => [hash, target.revision])),
+    };
+    this.#writing = this.#writing.then(
+      () => this.#ports.writeRoute(route),
+      () => this.#ports.writeRoute(route),
+    );
+    return this.#writing;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+  }
+
+  #say(level: LogRecord['level'], message: string): void {
+    this.#ports.onLog({ level, source: `${this.#workflow.namespace}/${this.#workflow.workflow}`, message });
+  }
+}
+
+/** No call of this revision runs longer, in milliseconds. */
+const longestMs = (target: Target): number =>
+  Math.max(
+    0,
+    ...target.revision.units.flatMap((u) => u.functions.map((f) => f.timeoutSeconds)),
+    ...target.revision.edges.map((e) => e.timeoutSeconds ?? 0),
+  ) * 1000;

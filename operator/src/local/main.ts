@@ -1,0 +1,521 @@
+/**
+ * A run on this machine: the same manifests, planner, bus, hosts and gateway as in a cluster, as child processes.
+ * Composition root: the only file of `local/` that reads the clock and the environment.
+ *
+ * Owns: starting and ending everything, and the way from objects to deployments. `deployment.ts` owns the change of one
+ * workflow, `nats/` the servers.
+ * Invariants:
+ *  1. `apply` never disturbs what runs by what is wrong in what it is given.
+ *  2. After `stop`, or after this process died however, no process of the run is left; after `stop` no file either.
+ */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { newId } from '@sinter/contract';
+import type { InstanceKey, WorkflowKey } from '@sinter/contract';
+import { connectAs } from '../bus/connect.ts';
+import { signOperator } from '../bus/credentials.ts';
+import type { NewCredential } from '../bus/credentials.ts';
+import { CREDENTIAL_LIFETIME_MS, createKeys, parseKeys, revoke } from '../bus/keys.ts';
+import type { BusKeys, Validity } from '../bus/keys.ts';
+import { listenToInstances } from '../bus/listen.ts';
+import { putModule } from '../bus/modules.ts';
+import { provisionAsync, provisionBuckets, provisionNamespace } from '../bus/provision.ts';
+import { openRoutes } from '../bus/routes.ts';
+import type { RouteBook } from '../bus/routes.ts';
+import { check } from '../model/check.ts';
+import { error, isError } from '../model/finding.ts';
+import type { Finding } from '../model/finding.ts';
+import { notYet } from '../model/notYet.ts';
+import { namespaceOf } from '../model/nouns.ts';
+import type { WorkflowObject } from '../model/nouns.ts';
+import { plan as makePlan } from '../planner/planner.ts';
+import { workflowPlanObject } from '../resources/index.ts';
+import { gather } from '../snapshot/gather.ts';
+import { GATEWAY_BUNDLE, assertBuilt } from './bundles.ts';
+import { Child } from './child.ts';
+import { CredentialKeeper } from './credentials.ts';
+import { Deployment } from './deployment.ts';
+import type { DeploymentPorts, UnitTarget } from './deployment.ts';
+import { Fleet, logRecord } from './fleet.ts';
+import { locateNatsServer } from './nats/locate.ts';
+import { HUB, startServers } from './nats/servers.ts';
+import type { Servers } from './nats/servers.ts';
+import { Reports } from './reports.ts';
+import type {
+  AppliedWorkflow,
+  ApplyReport,
+  LocalRun,
+  LocalRunOptions,
+  LogRecord,
+  RawObject,
+  WorkflowFigures,
+} from './run.ts';
+import { runsFolder, stateFileOf, writeState } from './stateFile.ts';
+import { targetOf } from './targets.ts';
+import type { LocalMachine } from './targets.ts';
+import { worldOf } from './world.ts';
+import type { World } from './world.ts';
+
+const STOP_GRACE_MS = 1_500;
+const GATEWAY_LIMIT_MS = 15_000;
+
+/** What tests and benchmarks may reach for besides: the parts of a run, to look at and to break. */
+export interface LocalRunParts {
+  readonly servers: Servers;
+  readonly operator: NatsConnection;
+  readonly keys: () => BusKeys;
+  readonly machines: readonly LocalMachine[];
+  deployment(namespace: string, workflow: string): Deployment | undefined;
+  gatewayPid(): number | undefined;
+  renewCredentials(): Promise<void>;
+}
+
+export interface LocalRunSettings extends LocalRunOptions {
+  /** Life of the credentials of children, in milliseconds; 30 days where it is not given. */
+  readonly credentialLifetimeMs?: number;
+  /** See `StartOptions.sync` of the servers. */
+  readonly sync?: 'always' | 'default';
+}
+
+/** Starts servers and gateway; rejects with what stands in the way, and leaves nothing behind then. */
+export async function startLocalRun(
+  options: LocalRunSettings,
+): Promise<LocalRun & { readonly parts: LocalRunParts }> {
+  assertBuilt();
+  const run = new Run(options);
+  try {
+    await run.start();
+  } catch (cause) {
+    await run.stop();
+    throw cause;
+  }
+  return run;
+}
+
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
+
+class Run implements LocalRun {
+  readonly #options: LocalRunSettings;
+  readonly #reports = new Reports(() => performance.now());
+  readonly #deployments = new Map<string, Deployment>();
+  readonly #applied = new Map<string, AppliedWorkflow>();
+  readonly #sequences = new Map<string, number>();
+  readonly #token = newId(40);
+  readonly #gatewayInstance = newId(10);
+  readonly #startedAt = new Date().toISOString();
+  readonly stateFile = stateFileOf(runsFolder(), process.pid);
+  #folder = '';
+  #keys: BusKeys = createKeys();
+  #servers: Servers | undefined;
+  #nc: NatsConnection | undefined;
+  #book: RouteBook | undefined;
+  #keeper: CredentialKeeper | undefined;
+  #gateway: Child | undefined;
+  #gatewayCredential: NewCredential | undefined;
+  #gatewayUrl = '';
+  #machines: readonly LocalMachine[] = [];
+  #renewal: NodeJS.Timeout | undefined;
+  #applying: Promise<unknown> = Promise.resolve();
+  #stopping: Promise<void> | undefined;
+  readonly #seeds = new Map<string, string>();
+
+  constructor(options: LocalRunSettings) {
+    this.#options = options;
+  }
+
+  get gateway(): { readonly url: string; readonly token: string } {
+    return { url: this.#gatewayUrl, token: this.#token };
+  }
+
+  get parts(): LocalRunParts {
+    return {
+      servers: this.#needServers(),
+      operator: this.#need(),
+      keys: () => this.#keys,
+      machines: this.#machines,
+      deployment: (namespace, workflow) => this.#deployments.get(`${namespace}/${workflow}`),
+      gatewayPid: () => this.#gateway?.pid,
+      renewCredentials: () => this.#renewAll(),
+    };
+  }
+
+  async start(): Promise<void> {
+    const { onProgress } = this.#options;
+    const { path } = await locateNatsServer({ env: process.env, onProgress });
+    await this.#openFolder();
+    const names = Array.from({ length: this.#options.machines }, (_, i) => `machine-${String(i + 1)}`);
+    this.#servers = await startServers({
+      folder: this.#folder,
+      machines: names,
+      keys: this.#keys,
+      natsServer: path,
+      sync: this.#options.sync ?? 'default',
+      onLost: (name, problem) => {
+        void this.#serverLost(name, problem);
+      },
+    });
+    this.#machines = machinesOf(names, this.#servers);
+    const nc = await connectAs(this.#servers.hub.url, signOperator(this.#keys, { nowMs: Date.now() }), {
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 100,
+      name: 'operator',
+    });
+    this.#nc = nc;
+    await provisionBuckets(nc);
+    this.#book = await openRoutes(nc);
+    this.#keeper = new CredentialKeeper(
+      nc,
+      () => this.#keys,
+      () => this.#validity(),
+    );
+    listenToInstances(nc, {
+      onAnnouncement: (announcement) => {
+        this.#reports.announced(announcement);
+      },
+      onObservation: (observation) => {
+        this.#reports.observed(observation);
+      },
+    });
+    await this.#startGateway();
+    this.#renewal = setInterval(() => void this.#renewAll(), (this.#validity().lifetimeMs ?? 0) / 3);
+    this.#renewal.unref();
+    await this.#writeState();
+  }
+
+  apply(objects: readonly RawObject[]): Promise<ApplyReport> {
+    const next = this.#applying.then(
+      () => this.#apply(objects),
+      () => this.#apply(objects),
+    );
+    this.#applying = next;
+    return next;
+  }
+
+  figures(namespace: string, workflow: string): WorkflowFigures {
+    return this.#reports.figures(namespace, workflow);
+  }
+
+  resetFigures(): void {
+    this.#reports.reset();
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #apply(objects: readonly RawObject[]): Promise<ApplyReport> {
+    const world = worldOf(objects);
+    const findings = [...world.findings, ...check(world.application), ...notYet(world.application)];
+    const workflows: AppliedWorkflow[] = [];
+    for (const { object } of world.application.workflows)
+      workflows.push(await this.#applyWorkflow(object, world, findings));
+    if (!world.findings.some(isError)) await this.#removeOthers(world);
+    await this.#writeState();
+    return { findings, workflows };
+  }
+
+  async #applyWorkflow(
+    workflow: WorkflowObject,
+    world: World,
+    found: readonly Finding[],
+  ): Promise<AppliedWorkflow> {
+    const key: WorkflowKey = { namespace: namespaceOf(workflow), workflow: workflow.metadata.name };
+    const id = `${key.namespace}/${key.workflow}`;
+    const deployment = this.#deployments.get(id) ?? this.#newDeployment(key);
+    const snapshot = gather({
+      application: world.application,
+      workflow: key,
+      machines: this.#machines,
+      current: null,
+      nowMs: Date.now(),
+    });
+    const concerning = found.filter((f) => concerns(f, workflow, world));
+    const plan = snapshot && makePlan(snapshot);
+    const findings = [...concerning, ...(plan?.findings ?? [])];
+    const before = this.#applied.get(id);
+    const nothing = { started: [], kept: [], drained: [] };
+    if (
+      !snapshot ||
+      !plan ||
+      findings.some(isError) ||
+      found.some((f) => isError(f) && f.reason === 'Invalid')
+    ) {
+      const applied = {
+        ...key,
+        hash: before?.hash ?? '',
+        plan: undefined,
+        planObject: undefined,
+        findings,
+        ...nothing,
+      };
+      this.#applied.set(id, { ...(before ?? applied), findings });
+      return applied;
+    }
+    const target = targetOf(plan, snapshot, workflow, world, this.#machines);
+    const { ok, problem, ...units } = await deployment.deploy(target);
+    const planObject = { ...workflowPlanObject(plan, snapshot) };
+    if (ok) {
+      const applied: AppliedWorkflow = { ...key, hash: target.hash, plan, planObject, findings, ...units };
+      this.#applied.set(id, applied);
+      return applied;
+    }
+    const object = { kind: 'Workflow', namespace: key.namespace, name: key.workflow };
+    const failed = {
+      ...error('UnitFailed', { object, field: '' }, ''),
+      message: `${problem ?? 'a unit failed'}; what ran before goes on`,
+    };
+    const applied = {
+      ...key,
+      hash: before?.hash ?? '',
+      plan,
+      planObject,
+      findings: [...findings, failed],
+      ...nothing,
+    };
+    this.#applied.set(id, { ...(before ?? applied), findings: applied.findings });
+    return applied;
+  }
+
+  /** Workflows that are no longer declared go. */
+  async #removeOthers(world: World): Promise<void> {
+    const declared = new Set(
+      world.application.workflows.map(({ object }) => `${namespaceOf(object)}/${object.metadata.name}`),
+    );
+    for (const [id, deployment] of this.#deployments) {
+      if (declared.has(id)) continue;
+      await deployment.remove();
+      this.#deployments.delete(id);
+      this.#applied.delete(id);
+    }
+  }
+
+  #newDeployment(key: WorkflowKey): Deployment {
+    const deployment = new Deployment(key, this.#ports());
+    this.#deployments.set(`${key.namespace}/${key.workflow}`, deployment);
+    return deployment;
+  }
+
+  #ports(): DeploymentPorts {
+    const nc = this.#need();
+    const book = this.#needBook();
+    const write = async (what: 'routes' | 'entries', record: never, key: WorkflowKey): Promise<void> => {
+      const id = `${what} ${key.namespace}/${key.workflow}`;
+      const after = this.#sequences.get(id) ?? (await book[what].read(key)).sequence;
+      const written = await book[what].write(record, after);
+      if (written.kind === 'Conflict') throw new Error(`somebody else wrote the ${what} of ${key.workflow}`);
+      this.#sequences.set(id, written.sequence);
+    };
+    return {
+      reports: this.#reports,
+      putModule: async (namespace, _sha256, bytes) => {
+        await putModule(nc, namespace, bytes);
+      },
+      provide: async (workflow, functions) => {
+        await provisionNamespace(nc, workflow.namespace);
+        await provisionAsync(
+          nc,
+          workflow,
+          functions.map((fn) => ({ fn })),
+        );
+      },
+      writeRoute: (route) => write('routes', route as never, route),
+      writeEntry: (entry) => write('entries', entry as never, entry),
+      remove: async (workflow) => {
+        for (const what of ['entries', 'routes'] as const) {
+          const { sequence } = await book[what].read(workflow);
+          await book[what].remove(workflow, sequence);
+          this.#sequences.delete(`${what} ${workflow.namespace}/${workflow.workflow}`);
+        }
+      },
+      newFleet: (unit) => this.#newFleet(unit),
+      retire: (fleet) => this.#retire(fleet),
+      entries: () => this.#gatewayKeys(),
+      onLog: this.#options.onLog,
+    };
+  }
+
+  #gatewayKeys(): readonly InstanceKey[] {
+    if (!this.#gateway || this.#gateway.ended) return [];
+    return [{ namespace: '', workflow: '', unit: '_gateway', instance: this.#gatewayInstance }];
+  }
+
+  #newFleet(unit: UnitTarget): Fleet {
+    const credential = this.#needKeeper().forUnit(unit.scope);
+    this.#seeds.set(unit.scope.unit, credential.seed);
+    return new Fleet({
+      ...unit,
+      credential,
+      onLog: this.#options.onLog,
+      onGone: (instance) => {
+        this.#reports.gone(instance);
+      },
+    });
+  }
+
+  /** A unit that has ended: what was issued to it is void (D11). */
+  async #retire(fleet: Fleet): Promise<void> {
+    this.#seeds.delete(fleet.scope.unit);
+    if (this.#stopping) return;
+    this.#keys = revoke(this.#keys, fleet.publicKey, this.#validity());
+    await this.#servers?.applyKeys(this.#keys);
+  }
+
+  async #startGateway(): Promise<void> {
+    const [first] = this.#machines;
+    if (!first) throw new Error('a run needs a machine');
+    const credential = this.#needKeeper().forGateway();
+    this.#gatewayCredential = credential;
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const child = new Child({
+      bundle: GATEWAY_BUNDLE,
+      bootstrap: {
+        servers: first.servers,
+        credential,
+        machine: first.name,
+        architecture: first.architecture,
+        instance: this.#gatewayInstance,
+        token: this.#token,
+        listen: { host: '127.0.0.1', port: this.#options.port ?? 0 },
+      },
+      env: {},
+      onLine: (line) => {
+        const { listening } = line;
+        if (typeof listening === 'object' && listening !== null && 'port' in listening)
+          resolve(`http://127.0.0.1:${String(listening.port)}`);
+        else this.#log(logRecord('gateway', line));
+      },
+    });
+    this.#gateway = child;
+    const ended = child.exited.then(({ code, signal }) => {
+      throw new Error(`the gateway ended with ${String(signal ?? code)} before it listened`);
+    });
+    const late = this.#after(GATEWAY_LIMIT_MS, 'the gateway did not listen in time');
+    this.#gatewayUrl = await Promise.race([promise, ended, late]);
+    void ended.catch(() => undefined);
+    void late.catch(() => undefined);
+  }
+
+  async #after(ms: number, message: string): Promise<never> {
+    await new Promise((resolve) => setTimeout(resolve, ms).unref());
+    throw new Error(message);
+  }
+
+  /** A server that ended by itself is started again; units and gateway reconnect to it. */
+  async #serverLost(name: string, problem: string): Promise<void> {
+    if (this.#stopping) return;
+    this.#log({ level: 'error', source: `nats ${name}`, message: `ended and is started again: ${problem}` });
+    try {
+      await this.#needServers().restart(name);
+    } catch (cause) {
+      this.#log({ level: 'error', source: `nats ${name}`, message: `not started again: ${String(cause)}` });
+    }
+  }
+
+  async #renewAll(): Promise<void> {
+    const keeper = this.#needKeeper();
+    for (const deployment of this.#deployments.values())
+      for (const fleet of deployment.fleets) {
+        const seed = this.#seeds.get(fleet.scope.unit);
+        if (seed !== undefined) keeper.renewFleet(fleet, seed);
+      }
+    if (this.#gatewayCredential)
+      keeper.renewGateway(this.#gatewayInstance, this.#gatewayCredential.publicKey);
+    await this.#need().flush();
+  }
+
+  async #openFolder(): Promise<void> {
+    const { stateFolder } = this.#options;
+    if (stateFolder === undefined) {
+      this.#folder = await mkdtemp(join(tmpdir(), 'sinter-run-'));
+      return;
+    }
+    this.#folder = stateFolder;
+    await mkdir(stateFolder, { recursive: true, mode: 0o700 });
+    const path = join(stateFolder, 'keys.json');
+    const kept = await readFile(path, 'utf8').catch(() => '');
+    if (kept === '') await writeFile(path, JSON.stringify(this.#keys), { mode: 0o600 });
+    else this.#keys = parseKeys(kept);
+  }
+
+  async #writeState(): Promise<void> {
+    await writeState(this.stateFile, {
+      version: 1,
+      pid: process.pid,
+      startedAt: this.#startedAt,
+      gateway: this.gateway,
+      workflows: [...this.#applied.values()].map(({ namespace, workflow, hash, planObject, findings }) => ({
+        namespace,
+        workflow,
+        hash,
+        planObject,
+        findings,
+      })),
+    });
+  }
+
+  async #stop(): Promise<void> {
+    clearInterval(this.#renewal);
+    await rm(this.stateFile, { force: true });
+    await this.#gateway?.stop(STOP_GRACE_MS);
+    await Promise.all([...this.#deployments.values()].map((d) => d.stop(STOP_GRACE_MS)));
+    await this.#nc?.close();
+    await this.#servers?.stop();
+    if (this.#folder !== '' && this.#options.stateFolder === undefined)
+      await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  #validity(): Validity {
+    return { nowMs: Date.now(), lifetimeMs: this.#options.credentialLifetimeMs ?? CREDENTIAL_LIFETIME_MS };
+  }
+
+  #log(line: LogRecord): void {
+    this.#options.onLog(line);
+  }
+
+  #need(): NatsConnection {
+    return this.#nc ?? neverStarted();
+  }
+  #needServers(): Servers {
+    return this.#servers ?? neverStarted();
+  }
+  #needBook(): RouteBook {
+    return this.#book ?? neverStarted();
+  }
+  #needKeeper(): CredentialKeeper {
+    return this.#keeper ?? neverStarted();
+  }
+}
+
+function neverStarted(): never {
+  throw new Error('the run was not started');
+}
+
+/** Machine 1 is Cloud, the others Edge; each talks to its own leaf first. Without leaves one machine at the hub. */
+function machinesOf(names: readonly string[], servers: Servers): readonly LocalMachine[] {
+  const architecture = ARCHITECTURES[process.arch] ?? process.arch;
+  const hub = servers.urlOf(HUB);
+  const machine = (name: string, tier: 'Cloud' | 'Edge', nearest: readonly string[]): LocalMachine => ({
+    ...{ name, machine: name, tier, architecture },
+    servers: [...nearest, hub],
+  });
+  if (names.length === 0) return [machine('machine-1', 'Cloud', [])];
+  return names.map((name, i) => machine(name, i === 0 ? 'Cloud' : 'Edge', [servers.urlOf(name)]));
+}
+
+/** Is this finding about the workflow, one of its functions, or its policy? */
+function concerns(finding: Finding, workflow: WorkflowObject, world: World): boolean {
+  const { kind, namespace, name } = finding.object;
+  if (kind === 'Workflow') return name === workflow.metadata.name && namespace === namespaceOf(workflow);
+  if (kind === 'Function')
+    return (
+      namespace === namespaceOf(workflow) &&
+      workflow.spec.functions.some((f) => (f.functionRef?.name ?? f.name) === name)
+    );
+  if (kind === 'OptimizationPolicy')
+    return namespace === namespaceOf(workflow) && (workflow.spec.policyRef?.name ?? 'default') === name;
+  void world;
+  return kind === 'ClusterOptimizationPolicy';
+}

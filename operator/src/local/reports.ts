@@ -1,0 +1,164 @@
+/**
+ * What the instances of a run say of themselves, kept for those who wait for it and for the figures.
+ *
+ * Owns: the last announcement and observation of every instance, and the sums since the last reset. An instance that has
+ * been silent for SILENT_MS counts as gone.
+ */
+import { HISTOGRAM_BOUNDS_MS } from '@sinter/contract';
+import type { Announcement, Histogram, InstanceKey, Observation } from '@sinter/contract';
+import type { LatencyFigures, WorkflowFigures } from './run.ts';
+
+const SILENT_MS = 4_000;
+
+interface Seen {
+  readonly observation: Observation;
+  readonly atMs: number;
+}
+
+interface Sum {
+  count: number;
+  failures: number;
+  readonly counts: number[];
+}
+
+export class Reports {
+  readonly #now: () => number;
+  readonly #live = new Map<string, Announcement>();
+  readonly #seen = new Map<string, Seen>();
+  readonly #sums = new Map<string, Sum>();
+  readonly #watchers = new Set<() => void>();
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  announced(a: Announcement): void {
+    this.#live.set(instanceOf(a), a);
+    this.#changed();
+  }
+
+  observed(o: Observation): void {
+    this.#seen.set(instanceOf(o), { observation: o, atMs: this.#now() });
+    const workflow = `${o.namespace}/${o.workflow}`;
+    for (const f of o.functions) {
+      this.#add(`f ${workflow} ${f.function} ${f.artifact}`, f.executions, f.failures, f.runMs);
+      this.#add(`m ${workflow} ${o.machine} ${f.function}`, f.executions, f.failures, f.runMs);
+    }
+    for (const e of o.edges)
+      this.#add(`e ${workflow} ${e.from} ${e.to} ${e.channel}`, e.calls, e.failures, e.roundTripMs);
+    this.#changed();
+  }
+
+  /** An instance whose process has ended. */
+  gone(instance: InstanceKey): void {
+    this.#live.delete(instanceOf(instance));
+    this.#seen.delete(instanceOf(instance));
+    this.#changed();
+  }
+
+  announcement(key: InstanceKey): Announcement | undefined {
+    return this.#live.get(instanceOf(key));
+  }
+
+  /**
+   * Have all of these (who may start or run a root) seen this generation, and does none of them run one under the
+   * revision? Who has fallen silent after it spoke counts as gone; who has not spoken yet is waited for.
+   */
+  rootsEnded(expected: readonly InstanceKey[], revision: string, generation: number): boolean {
+    return expected.every((key) => {
+      const seen = this.#seen.get(instanceOf(key));
+      if (!seen) return false;
+      if (this.#now() - seen.atMs >= SILENT_MS) return true;
+      return seen.observation.routeGeneration >= generation && (seen.observation.roots[revision] ?? 0) === 0;
+    });
+  }
+
+  /** Resolves to true as soon as the condition holds, to false at the limit or when the signal aborts. */
+  async until(condition: () => boolean, limitMs: number, signal?: AbortSignal): Promise<boolean> {
+    if (condition()) return true;
+    return await new Promise<boolean>((resolve) => {
+      const done = (held: boolean): void => {
+        this.#watchers.delete(look);
+        clearTimeout(limit);
+        clearInterval(poll);
+        signal?.removeEventListener('abort', aborted);
+        resolve(held);
+      };
+      const look = (): void => {
+        if (condition()) done(true);
+      };
+      const aborted = (): void => {
+        done(condition());
+      };
+      const limit = setTimeout(aborted, limitMs);
+      const poll = setInterval(look, 500); // silence passes without a message
+      this.#watchers.add(look);
+      signal?.addEventListener('abort', aborted, { once: true });
+    });
+  }
+
+  figures(namespace: string, workflow: string): WorkflowFigures {
+    const of = (kind: string): readonly (readonly [readonly string[], LatencyFigures])[] =>
+      [...this.#sums]
+        .filter(([key]) => key.startsWith(`${kind} ${namespace}/${workflow} `))
+        .map(([key, sum]) => [key.split(' ').slice(2), figuresOf(sum)] as const);
+    return {
+      functions: of('f').map(([[fn = '', artifact = ''], figures]) => ({
+        function: fn,
+        artifact,
+        ...figures,
+      })),
+      edges: of('e').map(([[from = '', to = '', channel], figures]) => ({
+        from,
+        to,
+        channel: channel as WorkflowFigures['edges'][number]['channel'],
+        ...figures,
+      })),
+      machines: of('m').map(([[machine = '', fn = ''], { count }]) => ({
+        machine,
+        function: fn,
+        executions: count,
+      })),
+    };
+  }
+
+  reset(): void {
+    this.#sums.clear();
+  }
+
+  #add(key: string, count: number, failures: number, histogram: Histogram): void {
+    const sum = this.#sums.get(key) ?? { count: 0, failures: 0, counts: [] };
+    this.#sums.set(key, sum);
+    sum.count += count;
+    sum.failures += failures;
+    histogram.counts.forEach((n, i) => (sum.counts[i] = (sum.counts[i] ?? 0) + n));
+  }
+
+  #changed(): void {
+    for (const look of [...this.#watchers]) look();
+  }
+}
+
+const instanceOf = (k: InstanceKey): string => `${k.namespace}/${k.workflow}/${k.unit}/${k.instance}`;
+
+const figuresOf = (sum: Sum): LatencyFigures => ({
+  count: sum.count,
+  failures: sum.failures,
+  p50Ms: quantile(sum.counts, 0.5),
+  p99Ms: quantile(sum.counts, 0.99),
+});
+
+/** A quantile of a histogram, in milliseconds: within its bucket (a factor of 1.25 wide) taken as evenly spread. */
+function quantile(counts: readonly number[], q: number): number {
+  const total = counts.reduce((a, b) => a + b, 0);
+  let left = q * total;
+  for (const [i, n] of counts.entries()) {
+    if (n > 0 && left <= n) {
+      const low = i === 0 ? 0 : (HISTOGRAM_BOUNDS_MS[i - 1] ?? 0);
+      const high = HISTOGRAM_BOUNDS_MS[i] ?? low;
+      return low + (high - low) * (left / n);
+    }
+    left -= n;
+  }
+  return 0;
+}

@@ -1,1 +1,0 @@
-export { environmentVariable } from './environment.ts';
