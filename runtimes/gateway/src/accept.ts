@@ -1,0 +1,211 @@
+/**
+ * An async call from the way in: durable before it is answered, and its state to be asked for (D6).
+ *
+ * Owns: the record `Accepted`, and what a second request with the same key is told. The host that runs the call writes the
+ * later states to the same key.
+ *
+ *   1. the record is created (refused where there is one),  2. the work is stored,  3. 202
+ *
+ * The record comes first, so that whoever has a 202 finds the call; the host cannot have written before, because there was
+ * no work. Between 1 and 2 a record may be left whose work was not stored; nobody was told of it, and the same key sends
+ * the work again.
+ * Invariants:
+ *  1. `Accepted` never overwrites a later state: it is created only where nothing stands.
+ *  2. A key stands for one call id for as long as its record is kept (one hour): every answer names the same, and a call
+ *     that has begun is never sent again.
+ */
+import { createHash } from 'node:crypto';
+import { CALLS_BUCKET, CallError, callKey, kindOf, kvSubject, newId } from '@sinter/contract';
+import type { CallRecord, Payload, WorkflowKey } from '@sinter/contract';
+import { HeaderBlock, sendWork } from '@sinter/bus';
+import type { Clock, Session } from '@sinter/bus';
+import { answerJson, answerProblem } from './answer.ts';
+import type { Exchange } from './answer.ts';
+import { noSuchCall } from './asked.ts';
+import type { Asked } from './asked.ts';
+import { readKey } from './bucket.ts';
+import { deployed, headOf } from './invoke.ts';
+import type { CallAsked } from './invoke.ts';
+import { Problem, problemOf } from './problem.ts';
+import { START_DEADLINE_HEADER } from './terms.ts';
+import type { Terms } from './terms.ts';
+
+export interface AcceptOptions {
+  readonly session: Session;
+  readonly clock: Clock;
+  /** Milliseconds since 1970: what a record is dated by. */
+  readonly wallClock: () => number;
+}
+
+const TRY_MS = 700;
+const LIMIT_MS = 2_000;
+/** The server's word that the key has another last value than was expected. */
+const WRONG_LAST = new Set([10071, 10164]);
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Accepts a call and answers 202, or says why not. */
+export async function accept(
+  options: AcceptOptions,
+  exchange: Exchange,
+  asked: CallAsked,
+  terms: Terms,
+  payload: Payload,
+): Promise<void> {
+  const { workflow, function: fn } = asked;
+  const target = deployed(workflow, fn);
+  if (target instanceof Problem) {
+    answerProblem(exchange, target);
+    return;
+  }
+  if (!target.fn.async) {
+    answerProblem(exchange, notAsync(fn));
+    return;
+  }
+  const key = scopedKey(asked.principal, terms.idempotencyKey);
+  const callId = key === undefined ? newId() : idOf(workflow, fn, key);
+  try {
+    const settled = await reserve(options, workflow, fn, callId);
+    let duplicate = settled;
+    if (!settled) {
+      const head = { ...headOf(exchange, terms, callId), revision: target.revision };
+      const work = { workflow, function: fn, head: key === undefined ? head : { ...head, key }, payload };
+      const sent = await sendWork(options.session, options.clock, { ...work, durability: 'AtLeastOnce' });
+      duplicate = sent.duplicate;
+    }
+    answerAccepted(exchange, workflow, callId, terms, duplicate);
+  } catch (cause) {
+    answerProblem(exchange, problemOf(asCallError(cause), fn, callId));
+  }
+}
+
+/** Answers the state of a call. */
+export async function state(
+  options: AcceptOptions,
+  exchange: Exchange,
+  { workflow, callId, mayRead }: Extract<Asked, { what: 'State' }>,
+): Promise<void> {
+  try {
+    const record = await readRecord(options, workflow, callId);
+    if (!record || !mayRead(record.function)) answerProblem(exchange, noSuchCall());
+    else answerJson(exchange, 200, shown(record));
+  } catch (cause) {
+    const { code } = asCallError(cause);
+    answerProblem(
+      exchange,
+      new Problem(code, 'the state cannot be read at the moment: try again', { callId }),
+    );
+  }
+}
+
+function answerAccepted(
+  exchange: Exchange,
+  w: WorkflowKey,
+  callId: string,
+  terms: Terms,
+  duplicate: boolean,
+): void {
+  const notice =
+    terms.startDeadlineSeconds === undefined
+      ? undefined
+      : `NotYet: ${START_DEADLINE_HEADER} is understood but not yet made use of; the call starts as soon as there is room`;
+  answerJson(
+    exchange,
+    202,
+    { callId, ...(duplicate ? { duplicate } : {}), ...(notice === undefined ? {} : { notice }) },
+    {
+      Location: `/call/${w.namespace}/${w.workflow}/calls/${callId}`,
+      'Preference-Applied': 'respond-async',
+      'Sinter-Call-Id': callId,
+      ...(notice === undefined ? {} : { 'Sinter-Notice': notice }),
+    },
+  );
+}
+
+/** Creates the record. Says whether the call needs no sending: it has begun under this id before. */
+async function reserve(o: AcceptOptions, w: WorkflowKey, fn: string, callId: string): Promise<boolean> {
+  const acceptedAt = new Date(o.wallClock()).toISOString();
+  const record: CallRecord = { callId, function: fn, state: 'Accepted', attempts: 0, acceptedAt };
+  const subject = kvSubject(CALLS_BUCKET, callKey(w, callId));
+  if (await create(o, subject, encoder.encode(JSON.stringify(record)))) return false;
+  const standing = await readRecord(o, w, callId);
+  return standing !== undefined && standing.state !== 'Accepted';
+}
+
+/** Says whether it was created; false: something stands there. Rejects with BusUnavailable after LIMIT_MS. */
+async function create(
+  { session, clock }: AcceptOptions,
+  subject: string,
+  bytes: Uint8Array,
+): Promise<boolean> {
+  const deadlineAtMs = clock.now() + LIMIT_MS;
+  for (;;) {
+    const left = deadlineAtMs - clock.now();
+    if (left <= 0 || !(await session.whenUp(left))) throw unavailable('the call could not be recorded');
+    const headers = new HeaderBlock();
+    headers.set('Nats-Expected-Last-Subject-Sequence', '0');
+    try {
+      const ack = await session.link.request(subject, bytes, Math.min(TRY_MS, left), headers);
+      return created(JSON.parse(decoder.decode(ack.data)));
+    } catch (cause) {
+      if (!(cause instanceof CallError) || deadlineAtMs - clock.now() < 50) throw cause;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+function created(ack: unknown): boolean {
+  const error = typeof ack === 'object' && ack !== null && 'error' in ack ? ack.error : undefined;
+  if (error === undefined) return true;
+  const code =
+    typeof error === 'object' && error !== null && 'err_code' in error ? Number(error.err_code) : 0;
+  if (WRONG_LAST.has(code)) return false;
+  throw unavailable(`the call could not be recorded (${String(code)})`);
+}
+
+async function readRecord(
+  { session }: AcceptOptions,
+  w: WorkflowKey,
+  callId: string,
+): Promise<CallRecord | undefined> {
+  if (!(await session.whenUp(LIMIT_MS))) throw unavailable('no server of the bus is reachable');
+  const stored = await readKey(session.link, CALLS_BUCKET, callKey(w, callId), LIMIT_MS);
+  if (!stored || stored.bytes.byteLength === 0) return undefined;
+  return JSON.parse(decoder.decode(stored.bytes)) as CallRecord;
+}
+
+/** A record as a client sees it: the result in the form in which it would have come. */
+function shown(record: CallRecord): object {
+  const { result, contentType, ...rest } = record;
+  if (result === undefined || contentType === undefined) return rest;
+  if (kindOf(contentType) !== 'Json') return { ...rest, contentType, result };
+  try {
+    return { ...rest, contentType, result: JSON.parse(result === '' ? 'null' : result) as unknown };
+  } catch {
+    // A function may call text JSON that is none; it is then shown as the text that it is.
+    return { ...rest, contentType: 'text/plain', result };
+  }
+}
+
+/** A key counts among the calls of one client: another's cannot be met, or read, by naming the same. */
+const scopedKey = (principal: string, key: string | undefined): string | undefined =>
+  key === undefined || principal === '' ? key : `${principal}.${key}`;
+
+/** The id that a key stands for, in the form of every other id. */
+export function idOf({ namespace, workflow }: WorkflowKey, fn: string, key: string): string {
+  const bytes = createHash('sha256').update([namespace, workflow, fn, key].join('\n')).digest();
+  return Array.from(bytes.subarray(0, 20), (byte) => ALPHABET.charAt(byte & 31)).join('');
+}
+
+const asCallError = (cause: unknown): CallError =>
+  cause instanceof CallError ? cause : unavailable(String(cause));
+
+const unavailable = (why: string): CallError => new CallError('BusUnavailable', why);
+
+const notAsync = (fn: string): Problem =>
+  new Problem(
+    'NotAsync',
+    `function ${fn} has no queue: leave Prefer: respond-async out, or declare a trigger or an Async edge to it`,
+    { function: fn },
+  );

@@ -1,0 +1,112 @@
+/**
+ * The HTTP server: sockets, limits and timeouts. What a request means is `gateway.ts`'s business.
+ *
+ * Invariants:
+ *  1. Nobody holds a socket by being slow: a head, a whole request and the taking of an answer each have their time.
+ *  2. What is no HTTP gets a problem too, unless an answer is already on its way over that connection.
+ */
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { PROBLEM_TYPE, Problem } from './problem.ts';
+
+export interface ServerLimits {
+  /** From the first byte of a connection or request to the end of its headers. */
+  readonly headersTimeoutMs: number;
+  /** From the first byte of a request to the end of its body. */
+  readonly requestTimeoutMs: number;
+  /** How long a connection is kept for a next request; longer than load balancers keep theirs. */
+  readonly keepAliveMs: number;
+  readonly headersBytes: number;
+  readonly connections: number;
+}
+
+export const SERVER_LIMITS: ServerLimits = {
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 60_000,
+  keepAliveMs: 75_000,
+  headersBytes: 16 * 1024,
+  connections: 16_384,
+};
+
+/** How often slow connections are looked for. */
+const CHECK_MS = 1_000;
+
+/** `goOn` must be called before a body is read: it lets a client send that asked whether it may. */
+export type Serve = (req: IncomingMessage, res: ServerResponse, goOn: () => void) => void;
+
+export function createHttpServer(serve: Serve, limits: ServerLimits = SERVER_LIMITS): Server {
+  const answering = new WeakMap<Duplex, ServerResponse>();
+  const server = createServer({
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionsCheckingInterval: Math.min(CHECK_MS, limits.headersTimeoutMs),
+    maxHeaderSize: limits.headersBytes,
+  });
+  server.maxConnections = limits.connections;
+  server.on('request', (req, res) => {
+    answering.set(req.socket, res);
+    serve(req, res, () => undefined);
+  });
+  server.on('checkContinue', (req, res) => {
+    answering.set(req.socket, res);
+    serve(req, res, () => {
+      res.writeContinue();
+    });
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const res = answering.get(socket);
+    const midAnswer = res !== undefined && res.headersSent && !res.writableFinished;
+    if (midAnswer || !socket.writable) socket.destroy();
+    else socket.end(rawProblem(problemOfClient(error)), () => socket.destroy());
+  });
+  return server;
+}
+
+function problemOfClient(error: NodeJS.ErrnoException): Problem {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new Problem('HeadersTooLarge', 'the headers together are larger than is taken');
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new Problem('RequestTimeout', 'the request was not complete in time');
+    default:
+      return new Problem('BadRequest', 'what came is not HTTP/1.1');
+  }
+}
+
+const STATUS_TEXT: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+};
+
+function rawProblem(problem: Problem): string {
+  const body = problem.toJson();
+  return [
+    `HTTP/1.1 ${String(problem.status)} ${STATUS_TEXT[problem.status] ?? 'Error'}`,
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${String(Buffer.byteLength(body))}`,
+    'Connection: close',
+    '',
+    body,
+  ].join('\r\n');
+}
+
+/** Stops accepting; resolves when every request under way is answered, or cut off after `limitMs`. */
+export async function closeServer(server: Server, limitMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+  });
+  const idle = setInterval(() => {
+    server.closeIdleConnections();
+  }, 50);
+  const limit = setTimeout(() => {
+    server.closeAllConnections();
+  }, limitMs);
+  await closed;
+  clearInterval(idle);
+  clearTimeout(limit);
+}
