@@ -4,12 +4,12 @@
  * Owns: sorting objects by kind, giving each a namespace, and turning what the API would refuse into findings. The
  * judgement of single objects is `@sinter/crds`'; `check.ts` judges them together.
  */
-import { problemLine, validate } from '@sinter/crds';
+import { GROUP, problemLine, validate } from '@sinter/crds';
 import type { Problem } from '@sinter/crds';
 import { DEFAULT_NAMESPACE } from './nouns.ts';
 import type { Application, ConfigMap, Declared, Secret } from './nouns.ts';
 import type { Finding, ObjectName } from './finding.ts';
-import { error } from './finding.ts';
+import { error, notice } from './finding.ts';
 
 export interface ReadApplication {
   readonly application: Application;
@@ -60,6 +60,11 @@ function take(
   into: Mutable<Required<Omit<Application, 'plans'>>>,
 ): readonly Finding[] {
   if (name.kind === 'ConfigMap' || name.kind === 'Secret') return takeCore(raw, name, into);
+  if (name.kind === 'Namespace') return [];
+  if (isOthers(raw)) {
+    const says = 'is none of the kinds that Sinter reads; it is left out here, only a cluster knows it';
+    return [notice('LeftOut', { object: name, field: 'kind', given: name.kind }, says)];
+  }
   const verdict = validate(raw);
   if (!verdict.ok) return verdict.problems.map((problem) => refused(problem, name));
   const { object, written } = verdict;
@@ -85,6 +90,12 @@ function take(
         ),
       ];
   }
+}
+
+/** An object of another API group, such as a Deployment beside the application. */
+function isOthers(raw: unknown): boolean {
+  const version = fieldsOf(raw)['apiVersion'];
+  return typeof version === 'string' && version !== '' && !version.startsWith(`${GROUP}/`);
 }
 
 const refused = ({ field, given, message }: Problem, object: ObjectName): Finding => ({
@@ -125,7 +136,9 @@ const secretKeys = (fields: Fields): readonly string[] =>
 const isTexts = (value: unknown): boolean =>
   value === undefined ||
   value === null ||
-  (typeof value === 'object' && Object.values(value).every((v) => typeof v === 'string'));
+  (typeof value === 'object' &&
+    !Array.isArray(value) &&
+    Object.values(value).every((v) => typeof v === 'string'));
 
 const texts = (fields: Fields, field: 'data' | 'binaryData') => ({
   [field]: fieldsOf(fields[field]) as Readonly<Record<string, string>>,

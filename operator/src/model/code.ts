@@ -11,7 +11,7 @@ import type { Finding } from './finding.ts';
 import { javascriptProblem } from './javascript.ts';
 import { moduleSourceOf, readModule } from './modules.ts';
 import { keyNotFound, notFound } from './references.ts';
-import { wasmProblem } from './wasm.ts';
+import { isComponent, wasmProblem } from './wasm.ts';
 import { placeIn } from './directory.ts';
 import type { Directory } from './directory.ts';
 
@@ -53,6 +53,7 @@ function judged(
   fn: FunctionObject,
   bytes: Uint8Array,
 ): readonly Finding[] {
+  if (artifact.type === 'Wasm' && isComponent(bytes)) return [];
   const problem =
     artifact.type === 'JavaScript' ? javascriptProblem(new TextDecoder().decode(bytes)) : wasmProblem(bytes);
   if (!problem) return [];

@@ -30,6 +30,10 @@ export type EnvironmentSource =
 
 export type Lookup<T> = (name: string) => T | undefined;
 
+/** A key of the map itself: `constructor` is no key of an empty one. */
+export const own = <T>(map: Readonly<Record<string, T>> | undefined, key: string): T | undefined =>
+  map && Object.hasOwn(map, key) ? map[key] : undefined;
+
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** The text data of a ConfigMap: binary keys are no variables, as in Kubernetes. */
@@ -52,7 +56,7 @@ export function environmentSources(
   const single = spec.env.map(({ name, value, valueFrom }): EnvironmentSource => {
     const configMap = valueFrom?.configMapKeyRef;
     if (configMap) {
-      const text = configMaps(configMap.name)?.data?.[configMap.key];
+      const text = own(configMaps(configMap.name)?.data, configMap.key);
       const digest = text === undefined ? null : sha256(text);
       return { from: 'ConfigMapKey', name, configMap: configMap.name, key: configMap.key, sha256: digest };
     }
@@ -96,9 +100,9 @@ function valuesOf(
     case 'Value':
       return [[source.name, source.value]];
     case 'ConfigMapKey':
-      return one(source.name, configMaps(source.configMap)?.data?.[source.key]);
+      return one(source.name, own(configMaps(source.configMap)?.data, source.key));
     case 'SecretKey':
-      return one(source.name, secrets(source.secret)?.[source.key]);
+      return one(source.name, own(secrets(source.secret), source.key));
     case 'ConfigMap':
       return dataOf(configMaps(source.configMap)).map(([k, v]) => [source.prefix + k, v] as const);
     case 'Secret':

@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Artifact, ConfigMap } from './nouns.ts';
+import { own } from './environment.ts';
 import type { Lookup } from './environment.ts';
 
 export type ModuleReading =
@@ -71,10 +72,6 @@ const read = (bytes: Uint8Array): ModuleReading => ({
 /** Every key of a ConfigMap, sorted. */
 export const keysOf = (map: ConfigMap): readonly string[] =>
   [...Object.keys(map.data ?? {}), ...Object.keys(map.binaryData ?? {})].sort();
-
-/** A key of the map itself: `constructor` is no key of an empty one. */
-const own = (map: Readonly<Record<string, string>> | undefined, key: string): string | undefined =>
-  map && Object.hasOwn(map, key) ? map[key] : undefined;
 
 /** Strict base64, white space aside; undefined where it is anything else. */
 function fromBase64(text: string): Uint8Array | undefined {

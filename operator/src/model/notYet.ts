@@ -7,27 +7,31 @@
  */
 import { userWrote } from '@sinter/crds';
 import { usersOf } from './check.ts';
-import { placeIn } from './directory.ts';
+import { directoryOf, placeIn } from './directory.ts';
+import type { Directory } from './directory.ts';
+import type { Lookup } from './environment.ts';
 import { error, notice } from './finding.ts';
 import type { Finding } from './finding.ts';
-import { moduleSourceOf } from './modules.ts';
-import { functionNameOf } from './nouns.ts';
+import { moduleSourceOf, readModule } from './modules.ts';
+import { functionNameOf, namespaceOf } from './nouns.ts';
 import type {
   AnyPolicyObject,
   Application,
   Artifact,
+  ConfigMap,
   Declared,
   FunctionObject,
   WorkflowObject,
 } from './nouns.ts';
+import { isComponent } from './wasm.ts';
 
 const NOT_YET = 'NotYet';
 
 /** Every field that was written and comes later, by object, then field. */
 export function notYet(application: Application): readonly Finding[] {
-  const workflows = application.workflows.map((w) => w.object);
+  const directory = directoryOf(application);
   return [
-    ...application.functions.flatMap((fn) => functionNotYet(fn, workflows)),
+    ...application.functions.flatMap((fn) => functionNotYet(fn, directory)),
     ...application.workflows.flatMap(workflowNotYet),
     ...[...application.policies, ...application.clusterPolicies].flatMap(policyNotYet),
   ].sort(byPlace);
@@ -91,14 +95,12 @@ const FUNCTION_ROWS: readonly Row<FunctionObject>[] = [
 
 const instancesOf = ({ spec }: FunctionObject): number => Math.max(1, spec.scaling.minInstances);
 
-function functionNotYet(
-  fn: Declared<FunctionObject>,
-  workflows: readonly WorkflowObject[],
-): readonly Finding[] {
+function functionNotYet(fn: Declared<FunctionObject>, directory: Directory): readonly Finding[] {
   const { object } = fn;
-  const calls = callsOn(object, workflows);
+  const calls = callsOn(object, directory.workflows);
+  const configMaps = (name: string) => directory.configMapNamed(namespaceOf(object), name);
   const later = object.spec.artifacts.map((artifact, i) => ({
-    ...laterArtifact(artifact, calls),
+    ...laterArtifact(artifact, calls, configMaps),
     artifact,
     i,
   }));
@@ -130,6 +132,7 @@ const callsOn = (fn: FunctionObject, workflows: readonly WorkflowObject[]): bool
 function laterArtifact(
   artifact: Artifact,
   calls: boolean,
+  configMaps: Lookup<ConfigMap>,
 ): { readonly says?: string; readonly field: string } {
   switch (moduleSourceOf(artifact)) {
     case 'Container':
@@ -141,9 +144,13 @@ function laterArtifact(
     default:
       break;
   }
-  if (artifact.type === 'Wasm' && calls) {
-    return { field: '.type', says: 'is WASM of a function with edges of its own, which comes later' };
+  if (artifact.type !== 'Wasm') return { field: '' };
+  const reading = readModule(artifact, configMaps);
+  if (reading.is === 'Read' && isComponent(reading.bytes)) {
+    return { field: '.module', says: 'is a WASM component, which comes later' };
   }
+  if (calls)
+    return { field: '.type', says: 'is WASM of a function with edges of its own, which comes later' };
   return { field: '' };
 }
 

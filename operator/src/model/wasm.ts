@@ -10,27 +10,34 @@ const WASI = 'wasi_snapshot_preview1';
 /** `\0asm`, version 0x0d, layer 1: the header of a component. */
 const COMPONENT = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00];
 
+/** As much of Node's global as is used here; TypeScript declares it with the DOM only. */
+interface Compiler {
+  validate(bytes: Uint8Array): boolean;
+  readonly Module: {
+    new (bytes: Uint8Array): object;
+    imports(
+      module: object,
+    ): readonly { readonly module: string; readonly name: string; readonly kind: string }[];
+    exports(module: object): readonly { readonly name: string; readonly kind: string }[];
+  };
+}
+
+const compiler = (globalThis as unknown as { readonly WebAssembly: Compiler }).WebAssembly;
+
+/** Components are valid and come later; whoever looks at an artifact asks this first. */
+export const isComponent = (bytes: Uint8Array): boolean => COMPONENT.every((byte, i) => bytes[i] === byte);
+
 export function wasmProblem(bytes: Uint8Array): CodeProblem | undefined {
-  if (COMPONENT.every((byte, i) => bytes[i] === byte)) {
-    const says = 'is a component, and components come later; build a WASI preview 1 command';
-    return { reason: 'NotYet', says };
-  }
-  const module = moduleOf(bytes);
-  if (!module) {
+  if (!compiler.validate(bytes)) {
     const says = `is no WASM module that validates (${bytes.length} bytes); build it again`;
     return { reason: 'WasmNotValid', says };
   }
+  const module = new compiler.Module(bytes);
   return importProblem(module) ?? exportProblem(module);
 }
 
-/** Validated first: compiling what does not validate throws. */
-function moduleOf(bytes: Uint8Array): WebAssembly.Module | undefined {
-  const code = new Uint8Array(bytes);
-  return WebAssembly.validate(code) ? new WebAssembly.Module(code) : undefined;
-}
-
-function importProblem(module: WebAssembly.Module): CodeProblem | undefined {
-  const strangers = WebAssembly.Module.imports(module)
+function importProblem(module: object): CodeProblem | undefined {
+  const strangers = compiler.Module.imports(module)
     .filter((i) => i.module !== WASI || i.kind !== 'function')
     .map((i) => `${i.module}.${i.name}`);
   if (strangers.length === 0) return undefined;
@@ -39,8 +46,8 @@ function importProblem(module: WebAssembly.Module): CodeProblem | undefined {
   return { reason: 'WasmImportUnknown', says };
 }
 
-function exportProblem(module: WebAssembly.Module): CodeProblem | undefined {
-  const exports = WebAssembly.Module.exports(module);
+function exportProblem(module: object): CodeProblem | undefined {
+  const exports = compiler.Module.exports(module);
   const has = (name: string, kind: string): boolean =>
     exports.some((e) => e.name === name && e.kind === kind);
   const missing = [

@@ -46,6 +46,7 @@ export function refusalOf(
     return { reason: NOT_YET, message };
   }
   if (artifact.sha256 === null) return { reason: 'ModuleMissing', message: 'its module cannot be read' };
+  if (artifact.component) return { reason: NOT_YET, message: 'WASM components come later' };
   if (artifact.type === 'Wasm' && facts.edges.some((e) => e.from === fn.name)) {
     return {
       reason: NOT_YET,

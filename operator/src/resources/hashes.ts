@@ -9,9 +9,10 @@
  *  3. Of a Secret only its name and the keys that are read; its values change no name.
  */
 import { createHash } from 'node:crypto';
-import { asyncFunctionsOf } from '../model/graph.ts';
-import { cpuText, memoryText } from '../model/quantity.ts';
-import type { WorkflowSpec } from '../model/nouns.ts';
+import type { UnitScope } from '@sinter/contract';
+import { asyncFunctionsOf, byEnds } from '../model/graph.ts';
+import { bytesOf, cpuMillisOf, cpuText, memoryText } from '../model/quantity.ts';
+import type { Quantity } from '../model/nouns.ts';
 import type { Plan, PlanUnit } from '../planner/plan.ts';
 import type { Snapshot, SnapshotFunction } from '../snapshot/snapshot.ts';
 import { canonicalJson } from '../model/canonical.ts';
@@ -37,7 +38,7 @@ export function unitHash(unit: PlanUnit, snapshot: Snapshot): string {
     functions: unit.functions.map((name) => functionContent(name, unit, snapshot)).sort(byName),
     cpuMillis: unit.resources.cpuMillis,
     memoryBytes: unit.resources.memoryBytes,
-    scope: scopeContent(unit, workflow.spec),
+    scope: scopeContent(unit, snapshot),
   });
 }
 
@@ -50,12 +51,19 @@ function functionContent(name: string, unit: PlanUnit, snapshot: Snapshot) {
     artifacts: unit.variants.map((variant) => artifactContent(fn, variant)).sort(byArchitecture),
     concurrency,
     timeoutSeconds,
-    resources,
+    limits: sizeContent(resources.limits),
+    requests: sizeContent(resources.requests),
     environment: fn.environment,
     volumeMounts: [...volumeMounts].sort((a, b) => (a.mountPath < b.mountPath ? -1 : 1)),
     template: templateContent(template),
   };
 }
+
+/** `1`, `1000m` and 1 are the same size. */
+const sizeContent = ({ cpu, memory }: { readonly cpu: Quantity; readonly memory: Quantity }) => ({
+  cpuMillis: cpuMillisOf(cpu),
+  memoryBytes: bytesOf(memory),
+});
 
 function artifactContent(fn: SnapshotFunction, variant: PlanUnit['variants'][number]) {
   const placed = variant.artifacts.find((a) => a.function === fn.name);
@@ -82,11 +90,25 @@ export function templateContent(template: SnapshotFunction['spec']['template']) 
  * What a unit's credential follows from, as sorted (caller, callee, kind): the edges of its functions, and a stream of
  * its own for each function that has one (caller `*`). Who else calls it grants it nothing and changes nothing.
  */
-function scopeContent(unit: PlanUnit, spec: WorkflowSpec): readonly (readonly string[])[] {
-  const inside = new Set(unit.functions);
-  const edges = spec.edges.filter((e) => inside.has(e.from)).map((e) => [e.from, e.to, e.call]);
-  const streams = [...asyncFunctionsOf(spec)].filter((fn) => inside.has(fn)).map((fn) => ['*', fn, 'Async']);
-  return [...edges, ...streams].sort((a, b) => (canonicalJson(a) < canonicalJson(b) ? -1 : 1));
+function scopeContent(unit: PlanUnit, snapshot: Snapshot): readonly (readonly string[])[] {
+  const { edges, asyncFunctions } = rightsOf(unit, snapshot);
+  return [...edges.map((e) => [e.from, e.to, e.call]), ...asyncFunctions.map((fn) => ['*', fn, 'Async'])];
+}
+
+/** Edges of a unit's functions, and those of its functions that have a stream; both sorted. */
+export function rightsOf(
+  unit: PlanUnit,
+  { workflow, functions }: Snapshot,
+): Pick<UnitScope, 'edges' | 'asyncFunctions'> {
+  const known = new Set(functions.map((f) => f.name));
+  const kept = asyncFunctionsOf(workflow.spec);
+  return {
+    edges: workflow.spec.edges
+      .filter((e) => unit.functions.includes(e.from) && known.has(e.to))
+      .map(({ from, to, call }) => ({ from, to, call }))
+      .sort(byEnds),
+    asyncFunctions: unit.functions.filter((fn) => kept.has(fn)).sort(),
+  };
 }
 
 /** A unit as the WorkflowPlan lists it. */

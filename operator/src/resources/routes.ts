@@ -14,13 +14,13 @@ import type {
   RouteRevision,
   UnitScope,
 } from '@sinter/contract';
-import { asyncFunctionsOf, byEnds, entriesOf } from '../model/graph.ts';
+import { asyncFunctionsOf, entriesOf } from '../model/graph.ts';
 import { namespaceOf } from '../model/nouns.ts';
 import type { Trigger, WorkflowObject } from '../model/nouns.ts';
 import { bytesOf } from '../model/quantity.ts';
 import type { Plan, PlanChannel, PlanUnit } from '../planner/plan.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import { unitName } from './hashes.ts';
+import { rightsOf, unitName } from './hashes.ts';
 
 /**
  * The route of one revision: its units with the functions that they serve, and the edges with their terms. Only for a
@@ -141,18 +141,11 @@ function entryTrigger(
 
 /** What a unit's rights on the bus follow from (D11). */
 export function unitScope(unit: PlanUnit, snapshot: Snapshot): UnitScope {
-  const { namespace, name, spec } = snapshot.workflow;
-  const known = new Set(snapshot.functions.map((f) => f.name));
-  const kept = asyncFunctionsOf(spec);
   return {
-    namespace,
-    workflow: name,
+    namespace: snapshot.workflow.namespace,
+    workflow: snapshot.workflow.name,
     unit: unitName(unit, snapshot),
     functions: [...unit.functions].sort(),
-    edges: spec.edges
-      .filter((e) => unit.functions.includes(e.from) && known.has(e.to))
-      .map(({ from, to, call }) => ({ from, to, call }))
-      .sort(byEnds),
-    asyncFunctions: unit.functions.filter((fn) => kept.has(fn)).sort(),
+    ...rightsOf(unit, snapshot),
   };
 }

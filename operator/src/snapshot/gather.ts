@@ -19,6 +19,7 @@ import type {
   WorkflowObject,
 } from '../model/nouns.ts';
 import { resolvePolicy } from '../model/policy.ts';
+import { isComponent } from '../model/wasm.ts';
 import { freeze } from './freeze.ts';
 import type { CurrentPlan, Snapshot, SnapshotArtifact, SnapshotFunction } from './snapshot.ts';
 
@@ -44,7 +45,7 @@ export function gather(input: GatherInput): Snapshot | undefined {
       .sort(byName)
       .map(({ name, architecture, tier }) => ({ name, architecture, tier })),
     observations: [],
-    current,
+    current: current && { hash: current.hash, units: current.units.map(({ functions }) => ({ functions })) },
     nowMs,
   });
 }
@@ -100,6 +101,7 @@ function snapshotArtifact(artifact: Artifact, configMaps: Lookup<ConfigMap>): Sn
     type: artifact.type,
     source: moduleSourceOf(artifact),
     sha256: reading.is === 'Read' ? reading.sha256 : null,
+    component: artifact.type === 'Wasm' && reading.is === 'Read' && isComponent(reading.bytes),
     architectures: artifact.container?.architectures ?? [],
   };
 }

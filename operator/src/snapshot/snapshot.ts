@@ -57,6 +57,8 @@ export interface SnapshotArtifact {
   readonly source: 'Inline' | 'ConfigMap' | 'Image' | 'Url' | 'Container';
   /** sha256 (hex) of the module's bytes (UTF-8 of its text); null where it cannot be read here. */
   readonly sha256: string | null;
+  /** A WASM component instead of a WASI command. */
+  readonly component: boolean;
   /** Empty: every architecture. */
   readonly architectures: readonly Architecture[];
 }
