@@ -37,6 +37,7 @@ for (const { from, entries } of bundles) {
     banner: { js: REQUIRE },
     logLevel: 'warning',
   });
+  if (process.argv.includes('--quiet')) continue;
   for (const file of Object.keys(metafile.outputs)) {
     const { size } = await stat(`${process.cwd()}/${file}`);
     process.stdout.write(`${file} ${String(Math.ceil(size / 1024))} KiB\n`);

@@ -10,6 +10,7 @@
  *  3. No answer and no sign of life within LOST_AFTER_MS settles the call: no caller hangs for the length of its timeout.
  *
  *            ┌── no responders / no room ──▶ NoRoom ──▶ (send again, until the deadline: Overloaded)
+ *            ├── the link is down ─────────▶ NoLink ──▶ (send again, for LINK_WAIT_MS: BusUnavailable, ConnectionLost)
  *   Sent ────┼── Accepted, Alive ──────────▶ Accepted ── silence ──▶ CalleeLost ── retry? ──▶ Backoff ──▶ Sent
  *            ├── silence, ≤ 3 sends ───────▶ Sent
  *            └── Result, Error ────────────▶ settled
@@ -33,6 +34,9 @@ export const RESEND_AFTER_MS = 100;
 /** First and longest pause while nobody has room. */
 export const ROOM_PAUSE_MS = 2;
 export const ROOM_PAUSE_LIMIT_MS = 50;
+/** How long a send waits for the connection to come back. */
+export const LINK_WAIT_MS = 2_000;
+const LINK_PAUSE_MS = 20;
 
 /** Why a callee refuses a call that it has not accepted: the caller waits for room, as with no responders. */
 export const NO_ROOM = 'NoRoom';
@@ -58,7 +62,7 @@ export type CallStep =
 
 const NOTHING: CallStep = { do: 'Nothing' };
 
-type Phase = 'Sent' | 'NoRoom' | 'Accepted' | 'Backoff' | 'Settled';
+type Phase = 'Sent' | 'NoRoom' | 'NoLink' | 'Accepted' | 'Backoff' | 'Settled';
 
 /** One call of a caller. The driver calls these methods in the order in which things happen to it. */
 export class CallMachine {
@@ -69,7 +73,10 @@ export class CallMachine {
   #phase: Phase = 'Sent';
   #attempt = 1;
   #sends = 0;
+  #sendsInAll = 0;
+  #resends = 0;
   #pauses = 0;
+  #linkDownAtMs: number | undefined;
   #nextAtMs = 0;
   #cancelTo: string | undefined;
 
@@ -77,7 +84,7 @@ export class CallMachine {
   constructor(what: string, terms: CallTerms, nowMs: number, roundTripMs: number) {
     this.#what = what;
     this.#terms = terms;
-    this.#deadlineAtMs = nowMs + terms.timeoutMs;
+    this.#deadlineAtMs = nowMs + (Number.isNaN(terms.timeoutMs) ? 0 : terms.timeoutMs);
     this.#resendAfterMs = resendAfterMs(roundTripMs);
   }
 
@@ -90,17 +97,23 @@ export class CallMachine {
     return this.#phase === 'Settled';
   }
 
-  /** How often an attempt was sent into silence: a call that may have run twice. */
+  /** How often an attempt was sent again into silence: such a call may have run twice. */
   get resends(): number {
-    return Math.max(0, this.#sends - 1);
+    return this.#resends;
   }
 
   start(nowMs: number): CallStep {
+    if (nowMs >= this.#deadlineAtMs) return this.#giveUp(this.#outOfTime());
     return this.#send(nowMs);
   }
 
-  answer(answer: Answer, nowMs: number): CallStep {
+  /**
+   * A frame came. `attempt` says which attempt it answers: of an older one only a result counts, because its error has
+   * been dealt with and its signs of life are not this attempt's.
+   */
+  answer(answer: Answer, nowMs: number, attempt = this.#attempt): CallStep {
     if (this.#phase === 'Settled') return NOTHING;
+    if (attempt !== this.#attempt && answer.kind !== 'Result') return NOTHING;
     switch (answer.kind) {
       case 'Result':
         return this.#settle({
@@ -114,14 +127,25 @@ export class CallMachine {
           return this.#waitForRoom(nowMs);
         return this.#failed(answer.error, nowMs);
       case 'Accepted':
-        this.#phase = 'Accepted';
         this.#cancelTo = answer.cancelTo;
-        this.#nextAtMs = nowMs + LOST_AFTER_MS;
-        return NOTHING;
+        return this.#lives(nowMs);
       case 'Alive':
-        if (this.#phase === 'Accepted') this.#nextAtMs = nowMs + LOST_AFTER_MS;
-        return NOTHING;
+        // Its Accepted may have been lost: it runs all the same.
+        return this.#lives(nowMs);
     }
+  }
+
+  /** What was to be sent could not be: the connection is down. Tried again for LINK_WAIT_MS. */
+  unsent(nowMs: number): CallStep {
+    if (this.#phase !== 'Sent') return NOTHING;
+    this.#sends -= 1;
+    this.#sendsInAll -= 1;
+    if (this.#sends > 0) this.#resends -= 1;
+    this.#linkDownAtMs ??= nowMs;
+    if (nowMs - this.#linkDownAtMs >= LINK_WAIT_MS) return this.#failed(this.#linkLost(), nowMs);
+    this.#phase = 'NoLink';
+    this.#nextAtMs = nowMs + LINK_PAUSE_MS;
+    return NOTHING;
   }
 
   /** The server says that nobody listens: nobody is there, or all are full (D17). */
@@ -132,11 +156,8 @@ export class CallMachine {
   }
 
   connectionLost(nowMs: number): CallStep {
-    if (this.#phase === 'Settled' || this.#phase === 'Backoff' || this.#phase === 'NoRoom') return NOTHING;
-    return this.#failed(
-      this.#error('ConnectionLost', 'the connection to the bus was lost before an answer came'),
-      nowMs,
-    );
+    if (this.#phase !== 'Sent' && this.#phase !== 'Accepted') return NOTHING;
+    return this.#failed(this.#linkLost(), nowMs);
   }
 
   cancel(): CallStep {
@@ -151,6 +172,7 @@ export class CallMachine {
     if (nowMs < this.#nextAtMs) return NOTHING;
     switch (this.#phase) {
       case 'NoRoom':
+      case 'NoLink':
         return this.#send(nowMs);
       case 'Backoff':
         this.#attempt += 1;
@@ -171,14 +193,23 @@ export class CallMachine {
   }
 
   #send(nowMs: number): CallStep {
+    if (this.#phase !== 'NoLink') this.#linkDownAtMs = undefined;
     this.#phase = 'Sent';
+    if (this.#sends > 0) this.#resends += 1;
     this.#sends += 1;
+    this.#sendsInAll += 1;
     this.#nextAtMs = nowMs + this.#resendAfterMs;
     return { do: 'Send', attempt: this.#attempt, timeoutMs: this.#deadlineAtMs - nowMs };
   }
 
+  #lives(nowMs: number): CallStep {
+    this.#phase = 'Accepted';
+    this.#nextAtMs = nowMs + LOST_AFTER_MS;
+    return NOTHING;
+  }
+
   #waitForRoom(nowMs: number): CallStep {
-    if (this.#phase === 'Accepted') return NOTHING;
+    if (this.#phase === 'Accepted' || this.#phase === 'Backoff') return NOTHING;
     this.#phase = 'NoRoom';
     this.#sends = 0;
     this.#nextAtMs = nowMs + Math.min(ROOM_PAUSE_LIMIT_MS, ROOM_PAUSE_MS * 2 ** Math.min(this.#pauses, 10));
@@ -208,13 +239,22 @@ export class CallMachine {
     return { do: 'Settle', outcome, ...(cancelTo === undefined ? {} : { cancelTo }) };
   }
 
+  #linkLost(): CallError {
+    return this.#sendsInAll > 0
+      ? this.#error('ConnectionLost', 'the connection to the bus was lost before an answer came')
+      : this.#error('BusUnavailable', 'no server of the bus is reachable');
+  }
+
   #outOfTime(): CallError {
-    if (this.#phase === 'NoRoom')
+    const limit = `${String(Math.round(this.#terms.timeoutMs))} ms`;
+    // The last send may just be asking for room again.
+    const asking = this.#phase === 'Sent' && this.#sends === 1 && this.#pauses > 0;
+    if (this.#phase === 'NoRoom' || asking)
       return this.#error(
         'Overloaded',
-        `no instance had room within ${String(this.#terms.timeoutMs)} ms: raise concurrency or instances, or the timeout`,
+        `no instance had room within ${limit}: raise concurrency or instances, or the timeout`,
       );
-    return this.#error('Timeout', `no result within ${String(this.#terms.timeoutMs)} ms`);
+    return this.#error('Timeout', `no result within ${limit}`);
   }
 
   #error(code: ErrorCode, why: string): CallError {

@@ -72,11 +72,20 @@ export class CallError extends Error {
   /** Anything thrown, as an error with a code: what is not one of ours is the function's own failure. */
   static from(thrown: unknown, fn?: string): CallError {
     if (thrown instanceof CallError) return thrown;
-    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    const message = messageOf(thrown);
     return new CallError('FunctionFailed', message, {
       cause: thrown,
       ...(fn === undefined ? {} : { function: fn }),
     });
+  }
+}
+
+/** The message of anything thrown: neither has `message` to be a string, nor everything a way to become one. */
+function messageOf(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return 'something was thrown that has no text'; // e.g. an object without a prototype
   }
 }
 
@@ -99,10 +108,12 @@ export function decodeError(bytes: Uint8Array): WireError {
     const e: unknown = JSON.parse(decoder.decode(bytes));
     if (typeof e === 'object' && e !== null && 'code' in e && 'message' in e) {
       const { code, message } = e;
-      if (typeof code === 'string' && isErrorCode(code) && typeof message === 'string') {
+      if (typeof code === 'string' && typeof message === 'string') {
         return {
-          code,
-          message,
+          // A code of a later version is told in the message.
+          ...(isErrorCode(code)
+            ? { code, message }
+            : { code: 'FunctionFailed', message: `${code}: ${message}` }),
           ...('reason' in e && typeof e.reason === 'string' ? { reason: e.reason } : {}),
           ...('function' in e && typeof e.function === 'string' ? { function: e.function } : {}),
         };
@@ -111,5 +122,5 @@ export function decodeError(bytes: Uint8Array): WireError {
   } catch (cause) {
     return { code: 'FunctionFailed', message: `the callee's error could not be read: ${String(cause)}` };
   }
-  return { code: 'FunctionFailed', message: "the callee's error has no code that is known here" };
+  return { code: 'FunctionFailed', message: "the callee's error has no code and message" };
 }

@@ -9,6 +9,7 @@
  *  3. Unknown headers are ignored (N−1 talks to N).
  */
 import { CallError, decodeError, encodeError } from './errors.ts';
+import { BYTES_TYPE } from './values.ts';
 import type { Payload } from './values.ts';
 import { CONTRACT_VERSION, isSpoken } from './version.ts';
 
@@ -81,6 +82,7 @@ export type Answer =
     }
   | { readonly kind: 'Alive'; readonly instance: string };
 
+const isCount = (n: number, least: number): boolean => Number.isSafeInteger(n) && n >= least;
 const num = (s: string): number => (s === '' ? NaN : Number(s));
 
 /** Is this header block one of ours, and of a version that is understood here? */
@@ -117,9 +119,9 @@ export function readCall(
   const attempt = num(h.get(HEADER.attempt));
   if (!isCallId(callId))
     return { unreadable: `header ${HEADER.callId} '${callId.slice(0, 80)}' is no call id` };
-  if (!(timeoutMs >= 0) || !(hops >= 0) || !(attempt >= 1))
+  if (!isCount(timeoutMs, 0) || !isCount(hops, 0) || !isCount(attempt, 1))
     return {
-      unreadable: `a call needs ${HEADER.timeoutMs}, ${HEADER.hops} and ${HEADER.attempt} as numbers`,
+      unreadable: `a call needs ${HEADER.timeoutMs}, ${HEADER.hops} and ${HEADER.attempt} as whole numbers`,
     };
   const key = h.get(HEADER.key);
   const traceparent = h.get(HEADER.traceparent);
@@ -135,7 +137,7 @@ export function readCall(
       ...(key === '' ? {} : { key }),
       ...(traceparent === '' ? {} : { traceparent }),
     },
-    payload: { contentType: h.get(HEADER.contentType) || 'application/octet-stream', bytes },
+    payload: { contentType: h.get(HEADER.contentType) || BYTES_TYPE, bytes },
   };
 }
 
@@ -170,7 +172,7 @@ export function readAnswer(h: HeaderReader | undefined, bytes: Uint8Array): Answ
     case 'Result':
       return {
         kind: 'Result',
-        payload: { contentType: h.get(HEADER.contentType), bytes },
+        payload: { contentType: h.get(HEADER.contentType) || BYTES_TYPE, bytes },
         machine,
         instance,
       };

@@ -40,9 +40,10 @@ const textDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
 /** A function's value as a payload. Throws `FunctionFailed` naming the path to what cannot be said, or `PayloadTooLarge`. */
 export function encodeValue(value: unknown, what = 'value'): Payload {
   if (value instanceof Uint8Array) return within({ contentType: BYTES_TYPE, bytes: value }, what);
-  if (typeof value === 'string')
+  // UTF-8 has no lone surrogates, JSON has: a string with one travels as JSON.
+  if (typeof value === 'string' && value.isWellFormed())
     return within({ contentType: TEXT_TYPE, bytes: encoder.encode(value) }, what);
-  const path = unsayable(value, 0);
+  const path = unsayable(value, []);
   if (path !== undefined) throw notJson(what, path);
   return within({ contentType: JSON_TYPE, bytes: encoder.encode(stringify(value, what)) }, what);
 }
@@ -93,11 +94,11 @@ function stringify(value: unknown, what: string): string {
   }
 }
 
-const notJson = (what: string, p: Unsayable): CallError =>
+const notJson = (what: string, { path, is }: Unsayable): CallError =>
   new CallError(
     'FunctionFailed',
-    `the ${what} cannot be said in JSON: ${p.path === '' ? 'it' : `'${p.path.slice(1)}'`} is ${p.is}; ` +
-      `return what JSON has (null, booleans, finite numbers, strings, lists, plain objects), a string, or a Uint8Array`,
+    `the ${what} cannot be said in JSON: ${path === '' ? 'it' : `'${path.replace(/^\./, '')}'`} is ${is}; ` +
+      `give what JSON has (null, booleans, finite numbers, strings, lists, plain objects), a string, or a Uint8Array`,
     { reason: 'NotJson' },
   );
 
@@ -106,11 +107,14 @@ interface Unsayable {
   readonly is: string;
 }
 
-/** Beyond this depth a value is taken for a cycle, which JSON cannot say either. */
+/** Deeper than this nothing is looked at: the walk, and JSON's own, would end in an overflow of the stack. */
 const DEPTH_LIMIT = 200;
 
-/** The first place in a value that JSON would drop, change or refuse. Undefined properties are dropped, as JSON does. */
-function unsayable(v: unknown, depth: number): Unsayable | undefined {
+/**
+ * The first place in a value that JSON would drop, change or refuse. Undefined properties are dropped, as JSON does.
+ * `above` holds the objects on the way down, by which a cycle is found.
+ */
+function unsayable(v: unknown, above: object[]): Unsayable | undefined {
   switch (typeof v) {
     case 'bigint':
       return { path: '', is: 'a BigInt' };
@@ -121,27 +125,55 @@ function unsayable(v: unknown, depth: number): Unsayable | undefined {
     case 'number':
       return Number.isFinite(v) ? undefined : { path: '', is: String(v) };
     case 'object':
-      return v === null ? undefined : unsayableObject(v, depth);
+      return v === null ? undefined : unsayableObject(v, above);
     default:
       return undefined;
   }
 }
 
-function unsayableObject(v: object, depth: number): Unsayable | undefined {
-  if (depth > DEPTH_LIMIT) return { path: '', is: `nested deeper than ${String(DEPTH_LIMIT)} (a cycle?)` };
-  if (Array.isArray(v)) {
-    for (let i = 0; i < v.length; i++) {
-      const found = unsayable(v[i], depth + 1);
-      if (found) return { path: `[${String(i)}]${found.path}`, is: found.is };
-    }
-    return undefined;
-  }
+function unsayableObject(v: object, above: object[]): Unsayable | undefined {
+  if (above.includes(v)) return { path: '', is: 'a cycle' };
+  if (above.length >= DEPTH_LIMIT) return { path: '', is: `nested deeper than ${String(DEPTH_LIMIT)}` };
   if ('toJSON' in v && typeof v.toJSON === 'function') return undefined;
-  if (v instanceof Map || v instanceof Set || ArrayBuffer.isView(v) || v instanceof ArrayBuffer)
-    return { path: '', is: `a ${v.constructor.name} inside an object` };
+  above.push(v);
+  const found = Array.isArray(v) ? unsayableItem(v, above) : (strange(v) ?? unsayableProperty(v, above));
+  above.pop();
+  return found;
+}
+
+function unsayableItem(v: readonly unknown[], above: object[]): Unsayable | undefined {
+  for (let i = 0; i < v.length; i++) {
+    const found = unsayable(v[i], above);
+    if (found) return { path: `[${String(i)}]${found.path}`, is: found.is };
+  }
+  return undefined;
+}
+
+function unsayableProperty(v: object, above: object[]): Unsayable | undefined {
   for (const key of Object.keys(v)) {
-    const found = unsayable((v as Record<string, unknown>)[key], depth + 1);
+    const found = unsayable((v as Record<string, unknown>)[key], above);
     if (found) return { path: `.${key}${found.path}`, is: found.is };
   }
   return undefined;
+}
+
+/** Objects that JSON would turn into `{}`, or bytes into a map of numbers. */
+const STRANGE: readonly [abstract new (...args: never) => object, string][] = [
+  [Map, 'a Map'],
+  [Set, 'a Set'],
+  [Promise, 'a Promise (await it)'],
+  [Error, 'an Error (give its message)'],
+  [ArrayBuffer, 'an ArrayBuffer (only a Uint8Array by itself is taken as bytes)'],
+  [SharedArrayBuffer, 'a SharedArrayBuffer'],
+  [WeakMap, 'a WeakMap'],
+  [WeakSet, 'a WeakSet'],
+];
+
+function strange(v: object): Unsayable | undefined {
+  const proto: unknown = Object.getPrototypeOf(v);
+  if (proto === Object.prototype || proto === null) return undefined;
+  if (ArrayBuffer.isView(v))
+    return { path: '', is: `a ${v.constructor.name} (only a Uint8Array by itself is taken as bytes)` };
+  const kind = STRANGE.find(([type]) => v instanceof type);
+  return kind && { path: '', is: kind[1] };
 }

@@ -4,15 +4,17 @@
  * Owns: the record `Accepted`, and what a second request with the same key is told. The host that runs the call writes the
  * later states to the same key.
  *
- *   1. the record is created (refused where there is one),  2. the work is stored,  3. 202
+ *   1. with a key: is there a record?   2. the work is stored   3. the record is created, unless one stands   4. 202
  *
- * The record comes first, so that whoever has a 202 finds the call; the host cannot have written before, because there was
- * no work. Between 1 and 2 a record may be left whose work was not stored; nobody was told of it, and the same key sends
- * the work again.
+ * The work comes first, so that a record always means that there is, or was, work: a repeated key needs no second sending,
+ * however long the first call lies in its queue. (The other way round, a record left by a gateway that died before 2 looks
+ * like a queued call, and the server forgets message ids after two minutes.) Two requests with one key at the same time
+ * both get to 2, where the server keeps one of them by its message id.
  * Invariants:
  *  1. `Accepted` never overwrites a later state: it is created only where nothing stands.
- *  2. A key stands for one call id for as long as its record is kept (one hour): every answer names the same, and a call
- *     that has begun is never sent again.
+ *  2. A 202 is given only when the hub has the work on disk, and for stored work nothing else is answered: should the record
+ *     fail then, the host that runs the call still writes the later ones.
+ *  3. A key stands for one call id for as long as its record is kept (one hour), and every answer names the same.
  */
 import { createHash } from 'node:crypto';
 import { CALLS_BUCKET, CallError, callKey, kindOf, kvSubject, newId } from '@sinter/contract';
@@ -35,11 +37,13 @@ export interface AcceptOptions {
   readonly clock: Clock;
   /** Milliseconds since 1970: what a record is dated by. */
   readonly wallClock: () => number;
+  readonly onProblem: (problem: string) => void;
 }
 
 const TRY_MS = 700;
+const RECORD_TRIES = 3;
 const LIMIT_MS = 2_000;
-/** The server's word that the key has another last value than was expected. */
+/** The server's word that something stands under the key already. */
 const WRONG_LAST = new Set([10071, 10164]);
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 const encoder = new TextEncoder();
@@ -66,15 +70,16 @@ export async function accept(
   const key = scopedKey(asked.principal, terms.idempotencyKey);
   const callId = key === undefined ? newId() : idOf(workflow, fn, key);
   try {
-    const settled = await reserve(options, workflow, fn, callId);
-    let duplicate = settled;
-    if (!settled) {
+    const known = key !== undefined && (await readRecord(options, workflow, callId)) !== undefined;
+    let sent = { duplicate: true };
+    if (!known) {
       const head = { ...headOf(exchange, terms, callId), revision: target.revision };
-      const work = { workflow, function: fn, head: key === undefined ? head : { ...head, key }, payload };
-      const sent = await sendWork(options.session, options.clock, { ...work, durability: 'AtLeastOnce' });
-      duplicate = sent.duplicate;
+      const keyed = key === undefined ? head : { ...head, key };
+      const work = { workflow, function: fn, head: keyed, payload, durability: 'AtLeastOnce' as const };
+      sent = await sendWork(options.session, options.clock, work);
+      await record(options, workflow, fn, callId);
     }
-    answerAccepted(exchange, workflow, callId, terms, duplicate);
+    answerAccepted(exchange, workflow, callId, terms, sent.duplicate);
   } catch (cause) {
     answerProblem(exchange, problemOf(asCallError(cause), fn, callId));
   }
@@ -123,45 +128,32 @@ function answerAccepted(
   );
 }
 
-/** Creates the record. Says whether the call needs no sending: it has begun under this id before. */
-async function reserve(o: AcceptOptions, w: WorkflowKey, fn: string, callId: string): Promise<boolean> {
+/** Creates the record, unless one stands. A failure is reported and forgiven: the call is accepted without it. */
+async function record(o: AcceptOptions, w: WorkflowKey, fn: string, callId: string): Promise<void> {
   const acceptedAt = new Date(o.wallClock()).toISOString();
-  const record: CallRecord = { callId, function: fn, state: 'Accepted', attempts: 0, acceptedAt };
+  const accepted: CallRecord = { callId, function: fn, state: 'Accepted', attempts: 0, acceptedAt };
   const subject = kvSubject(CALLS_BUCKET, callKey(w, callId));
-  if (await create(o, subject, encoder.encode(JSON.stringify(record)))) return false;
-  const standing = await readRecord(o, w, callId);
-  return standing !== undefined && standing.state !== 'Accepted';
-}
-
-/** Says whether it was created; false: something stands there. Rejects with BusUnavailable after LIMIT_MS. */
-async function create(
-  { session, clock }: AcceptOptions,
-  subject: string,
-  bytes: Uint8Array,
-): Promise<boolean> {
-  const deadlineAtMs = clock.now() + LIMIT_MS;
-  for (;;) {
-    const left = deadlineAtMs - clock.now();
-    if (left <= 0 || !(await session.whenUp(left))) throw unavailable('the call could not be recorded');
+  const bytes = encoder.encode(JSON.stringify(accepted));
+  for (let tries = 1; tries <= RECORD_TRIES; tries++) {
     const headers = new HeaderBlock();
     headers.set('Nats-Expected-Last-Subject-Sequence', '0');
     try {
-      const ack = await session.link.request(subject, bytes, Math.min(TRY_MS, left), headers);
-      return created(JSON.parse(decoder.decode(ack.data)));
+      await o.session.whenUp(TRY_MS);
+      const ack = await o.session.link.request(subject, bytes, TRY_MS, headers);
+      const code = refusalOf(JSON.parse(decoder.decode(ack.data)));
+      if (code !== undefined && !WRONG_LAST.has(code)) o.onProblem(`${callId}: no record (${String(code)})`);
+      return;
     } catch (cause) {
-      if (!(cause instanceof CallError) || deadlineAtMs - clock.now() < 50) throw cause;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      if (tries === RECORD_TRIES) o.onProblem(`${callId}: no record: ${String(cause)}`);
     }
   }
 }
 
-function created(ack: unknown): boolean {
+/** The code with which the server refused a publish; undefined where it did not. */
+function refusalOf(ack: unknown): number | undefined {
   const error = typeof ack === 'object' && ack !== null && 'error' in ack ? ack.error : undefined;
-  if (error === undefined) return true;
-  const code =
-    typeof error === 'object' && error !== null && 'err_code' in error ? Number(error.err_code) : 0;
-  if (WRONG_LAST.has(code)) return false;
-  throw unavailable(`the call could not be recorded (${String(code)})`);
+  if (typeof error !== 'object' || error === null) return undefined;
+  return 'err_code' in error ? Number(error.err_code) : 0;
 }
 
 async function readRecord(

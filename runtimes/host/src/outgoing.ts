@@ -212,7 +212,7 @@ export class Outgoings {
     const waiting = AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, Math.round(timeoutMs)))]);
     const entered = await gate.enter(waiting);
     if (entered) return 'Entered';
-    return signal.aborted ? 'Cancelled' : 'Overloaded';
+    return waiting.reason === signal.reason ? 'Cancelled' : 'Overloaded';
   }
 }
 

@@ -172,9 +172,10 @@ export class Unit implements Rider {
     await this.#abandon();
   }
 
-  async moved(to: Link): Promise<void> {
+  moved(to: Link): Promise<void> {
     this.#listenForRenewal(to);
     this.#announce(this.#state);
+    return Promise.resolve();
   }
 
   busy(): number {

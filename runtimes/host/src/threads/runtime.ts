@@ -28,6 +28,7 @@
  */
 import type { Payload } from '@sinter/contract';
 import { JavaScriptRuntime } from './jsRuntime.ts';
+import { WasmRuntime } from './wasmRuntime.ts';
 
 export interface FunctionSpec {
   readonly name: string;
@@ -96,7 +97,7 @@ export function startFunction(spec: FunctionSpec, log: Log = toStandardError(spe
     case 'JavaScript':
       return new JavaScriptRuntime(spec, log);
     case 'Wasm':
-      throw new Error('WASM is not here yet');
+      return new WasmRuntime(spec, log);
   }
 }
 
