@@ -71,15 +71,16 @@ export async function accept(
   const callId = key === undefined ? newId() : idOf(workflow, fn, key);
   try {
     const known = key !== undefined && (await readRecord(options, workflow, callId)) !== undefined;
-    let sent = { duplicate: true };
+    let duplicate = known;
     if (!known) {
       const head = { ...headOf(exchange, terms, callId), revision: target.revision };
       const keyed = key === undefined ? head : { ...head, key };
       const work = { workflow, function: fn, head: keyed, payload, durability: 'AtLeastOnce' as const };
-      sent = await sendWork(options.session, options.clock, work);
+      const sent = await sendWork(options.session, options.clock, work);
+      duplicate = key !== undefined && sent.duplicate;
       await record(options, workflow, fn, callId);
     }
-    answerAccepted(exchange, workflow, callId, terms, sent.duplicate);
+    answerAccepted(exchange, workflow, callId, terms, duplicate);
   } catch (cause) {
     answerProblem(exchange, problemOf(asCallError(cause), fn, callId));
   }
