@@ -19,7 +19,8 @@ const bundles: readonly Bundle[] = [
 ];
 
 /** The NATS client is CommonJS and asks for Node's own modules by `require`, which an ES module has to be given. */
-const REQUIRE = "import { createRequire as _r } from 'node:module'; const require = _r(import.meta.url);";
+const REQUIRE =
+  "import { createRequire as sinterRequire } from 'node:module'; const require = sinterRequire(import.meta.url);";
 
 for (const { from, entries } of bundles) {
   const outdir = `${root}${from}/dist`;
@@ -28,8 +29,8 @@ for (const { from, entries } of bundles) {
     outdir,
     entryNames: '[name]',
     bundle: true,
-    minify: true,
-    keepNames: true,
+    // Names and lines stay: a stack trace of a crashed host has to be readable.
+    minifySyntax: true,
     metafile: true,
     platform: 'node',
     target: 'node24',

@@ -22,6 +22,9 @@ export interface ChildOptions {
   readonly onLine: (line: Readonly<Record<string, unknown>>) => void;
 }
 
+/** A crash may print the line of source on which it happened; nobody reads more than this. */
+const LINE_LIMIT = 64 * 1024;
+
 export interface ChildExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;

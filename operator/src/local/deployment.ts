@@ -47,7 +47,7 @@ export interface Target {
 /** What a deployment does to the bus and to processes; the run provides it. */
 export interface DeploymentPorts {
   readonly reports: Reports;
-  readonly putModule: (namespace: string, sha256: string, bytes: Uint8Array) => Promise<void>;
+  readonly putModule: (namespace: string, bytes: Uint8Array) => Promise<void>;
   readonly provide: (workflow: WorkflowKey, functions: readonly string[]) => Promise<void>;
   readonly writeRoute: (route: RouteRecord) => Promise<void>;
   readonly writeEntry: (entry: EntryRecord) => Promise<void>;
@@ -150,13 +150,13 @@ export class Deployment {
     return { ok: true, started: [], kept: target.units.map((u) => u.scope.unit), drained: [] };
   }
 
+  /** Streams and code are there before anything runs that needs them. */
   async #prepare(target: Target): Promise<void> {
-    for (const [sha256, bytes] of target.modules)
-      await this.#ports.putModule(this.#workflow.namespace, sha256, bytes);
     const kept = [...this.#live.values(), target].flatMap((t) =>
       t.units.flatMap((u) => u.scope.asyncFunctions),
     );
     await this.#ports.provide(this.#workflow, [...new Set(kept)].sort());
+    for (const bytes of target.modules.values()) await this.#ports.putModule(this.#workflow.namespace, bytes);
   }
 
   /** Waits until every instance of the target serves it; gives the problem where one cannot. */

@@ -310,7 +310,7 @@ class Run implements LocalRun {
     };
     return {
       reports: this.#reports,
-      putModule: async (namespace, _sha256, bytes) => {
+      putModule: async (namespace, bytes) => {
         await putModule(nc, namespace, bytes);
       },
       provide: async (workflow, functions) => {
@@ -378,7 +378,8 @@ class Run implements LocalRun {
         architecture: first.architecture,
         instance: this.#gatewayInstance,
         token: this.#token,
-        listen: { host: '127.0.0.1', port: this.#options.port ?? 0 },
+        host: '127.0.0.1',
+        port: this.#options.port ?? 0,
       },
       env: {},
       onLine: (line) => {
