@@ -140,9 +140,10 @@ export class Intake {
     };
     this.counters.accepted += 1;
     this.#running.set(key, accepted);
+    // Not a reason for the process to live on: what is remembered of ended calls would keep it for ten seconds.
     this.#timer ??= setInterval(() => {
       this.#sweep();
-    }, SWEEP_MS);
+    }, SWEEP_MS).unref();
     void this.#run(key, fn, call, accepted, gate);
   }
 
