@@ -5,7 +5,7 @@
 import type { z } from 'zod';
 import { didYouMean, fieldPath, shown, valueAt, type Path, type Problem } from './problem.ts';
 import { PATTERNS } from './schema/parts.ts';
-import type { Structural } from './structural.ts';
+import { unslashed, type Structural } from './structural.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -25,7 +25,7 @@ function messageOf(issue: Issue, value: unknown, path: Path, schema: Structural)
   if (value === undefined) return mustBeSet(path, schema);
   switch (issue.code) {
     case 'invalid_type':
-      return `must be ${article(issue.expected)}, not ${kindOf(value)}`;
+      return `must be ${article(schemaAt(schema, path)?.type ?? issue.expected)}, not ${kindOf(value)}`;
     case 'invalid_value':
       return oneOf(issue.values.map(String), value);
     case 'invalid_format':
@@ -87,11 +87,14 @@ function custom(params: Readonly<Record<string, unknown>>): string {
   return 'must be valid';
 }
 
-/** zod shows a pattern as `/…/`, with slashes escaped. */
-const trimmed = (pattern: string | undefined): string => (pattern ?? '').slice(1, -1).replaceAll('\\/', '/');
+/** zod shows a pattern as `/…/`. */
+const trimmed = (pattern: string | undefined): string => unslashed((pattern ?? '').slice(1, -1));
+
+/** What zod or a schema calls a type → what a person does. */
+const WORD: Readonly<Record<string, string>> = { int: 'integer', record: 'object', array: 'list' };
 
 const article = (expected: string): string => {
-  const word = expected === 'int' ? 'integer' : expected === 'record' ? 'object' : expected;
+  const word = WORD[expected] ?? expected;
   return `${/^[aeiou]/.test(word) ? 'an' : 'a'} ${word}`;
 };
 

@@ -32,9 +32,12 @@ export function fieldPath(path: Path): string {
 /** A value as a message shows it, cut to 120 characters. */
 export function shown(value: unknown): string {
   if (value === undefined) return '';
-  const whole = typeof value === 'string' ? value : (JSON.stringify(value) ?? typeof value);
+  const whole = typeof value === 'string' ? value : (JSON.stringify(value, bigintsAsText) ?? typeof value);
   return whole.length <= SHOWN_MAX ? whole : `${whole.slice(0, SHOWN_MAX - 1)}…`;
 }
+
+const bigintsAsText = (_key: string, value: unknown): unknown =>
+  typeof value === 'bigint' ? `${value}` : value;
 
 /** The value at a path, or undefined where the path leads nowhere. */
 export function valueAt(root: unknown, path: Path): unknown {

@@ -95,6 +95,7 @@ function rootTexts(root: Structural): Record<string, Structural> {
 function rewrite(json: Json): Structural {
   const out: Record<string, unknown> = {};
   for (const key of KEPT) if (json[key] !== undefined) out[key] = json[key];
+  if (typeof json['pattern'] === 'string') out['pattern'] = unslashed(json['pattern']);
   if (json['x-kubernetes-int-or-string'] === true) return { ...out, ...intOrString(json) };
   if (json['type'] === 'integer') Object.assign(out, integerBounds(json));
   if (isJson(json['properties'])) out['properties'] = mapValues(json['properties'], rewrite);
@@ -116,11 +117,14 @@ function intOrString(json: Json): Structural {
     'x-kubernetes-int-or-string': true,
     anyOf: [{ type: 'integer' }, { type: 'string' }],
   };
-  if (text['pattern'] !== undefined) out['pattern'] = text['pattern'];
+  if (typeof text['pattern'] === 'string') out['pattern'] = unslashed(text['pattern']);
   if (text['maxLength'] !== undefined) out['maxLength'] = text['maxLength'];
   if (whole['minimum'] !== undefined) out['minimum'] = whole['minimum'];
   return out;
 }
+
+/** The pattern as it was written: JavaScript shows the source of an expression with its slashes escaped. */
+export const unslashed = (source: string): string => source.replaceAll('\\/', '/');
 
 function integerBounds(json: Json): Structural {
   const { minimum, maximum } = json;

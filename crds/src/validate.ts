@@ -6,7 +6,7 @@
  * cluster (a missing Function, a sync cycle, a path taken by another workflow) is not judged here: the operator
  * does that and reports a condition.
  */
-import { duplicates, unknownFields, withoutNulls } from './walk.ts';
+import { DEPTH_MAX, duplicates, nestsTooDeep, unknownFields, withoutNulls } from './walk.ts';
 import { problemsOf } from './issues.ts';
 import { API_VERSION, KINDS, kindNamed, structuralOf, type Kind } from './kinds.ts';
 import { didYouMean, fieldPath, shown, valueAt, type Path, type Problem } from './problem.ts';
@@ -41,8 +41,15 @@ export interface Invalid {
 
 export type Verdict = Valid | Invalid;
 
+const TOO_DEEP: Problem = {
+  field: '',
+  given: 'an object within itself',
+  message: `must not be nested deeper than ${DEPTH_MAX} levels: check the anchors and aliases of the file`,
+};
+
 /** Parses with defaults and applies every rule that an API server would. Never throws, changes nothing. */
 export function validate(raw: unknown, options: ValidateOptions = {}): Verdict {
+  if (nestsTooDeep(raw)) return { ok: false, problems: [TOO_DEEP] };
   const written = withoutNulls(raw);
   const found = kindOf(written);
   if ('problems' in found) return { ok: false, ...found };

@@ -13,6 +13,17 @@ type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** Deeper than any object of the API, the sources of volumes included. */
+export const DEPTH_MAX = 64;
+
+/** Whether a value has more than `DEPTH_MAX` levels, as one that contains itself has (YAML aliases can do it). */
+export function nestsTooDeep(value: unknown, above: readonly unknown[] = []): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (above.length >= DEPTH_MAX || above.includes(value)) return true;
+  const inside = [...above, value];
+  return Object.values(value).some((item) => nestsTooDeep(item, inside));
+}
+
 /** The schema of a field of an object, or undefined when the object has no such field. */
 function fieldSchema(schema: Structural, key: string): Structural | undefined {
   const named = schema.properties;

@@ -155,7 +155,7 @@ function call(name: string, target: Estimate | undefined, args: readonly Estimat
     case 'quantity':
       return is(traversal(a?.size ?? 0));
     case 'string':
-      return is(1, UNKNOWN);
+      return is(1, a?.schema?.['x-kubernetes-int-or-string'] === true ? { size: a.size } : UNKNOWN);
     case '@in':
       return is(b?.size ?? 0);
     case '_[_]':
@@ -195,9 +195,7 @@ function comprehension(loop: Comprehension, scope: Scope): Estimate {
   const round = step.cost + estimate(loop.loopCondition, inside).cost;
   const result = estimate(loop.result, inside);
   const cost = range.cost + start.cost + range.shape.size * round + result.cost;
+  // The server forgets what the items of a filtered or mapped list are, so they count as unbounded from here on.
   const isList = loop.accuInit?.exprKind.case === 'listExpr';
-  return {
-    cost,
-    shape: isList ? { size: range.shape.size, item: step.shape.item ?? UNKNOWN } : result.shape,
-  };
+  return { cost, shape: isList ? { size: range.shape.size, item: UNKNOWN } : result.shape };
 }
