@@ -1,8 +1,8 @@
 /**
  * Does what a policy says fit the workflows under it?
  *
- * Owns: policies that are not there, and Manual groups that name strangers or overlap. Neighbour: `policy.ts` says which
- * policy holds; the planner says which groups break a rule.
+ * Owns: policies that are not there, and Manual groups that name strangers. Neighbours: `policy.ts` says which policy
+ * holds; the API refuses groups that overlap; the planner says which groups break a rule.
  */
 import { didYouMean } from '@sinter/crds';
 import { error, notice } from './finding.ts';
@@ -29,11 +29,7 @@ export function policyNotFound(workflow: WorkflowObject, { application }: Direct
 export function groupFindings(policy: AnyPolicyObject, directory: Directory): readonly Finding[] {
   if (policy.spec.fusion.mode !== 'Manual') return [];
   const under = workflowsUnder(policy, directory.application);
-  const groups = policy.spec.fusion.groups.map((group, i) => ({ group, i }));
-  return [
-    ...groups.flatMap(({ group, i }) => strangers(group, i, policy, under, directory)),
-    ...overlaps(policy),
-  ];
+  return policy.spec.fusion.groups.flatMap((group, i) => strangers(group, i, policy, under, directory));
 }
 
 const workflowsUnder = (policy: AnyPolicyObject, application: Application): readonly WorkflowObject[] =>
@@ -74,21 +70,3 @@ const workflowsNamed = (
       w.metadata.name === name &&
       (policy.kind === 'ClusterOptimizationPolicy' || namespaceOf(w) === namespaceOf(policy)),
   );
-
-/** A function in two groups of one workflow; a group without a workflow is in every one. */
-function overlaps(policy: AnyPolicyObject): readonly Finding[] {
-  const { groups } = policy.spec.fusion;
-  return groups.flatMap((group, i) =>
-    group.functions.flatMap((name, at) => {
-      const other = groups.slice(0, i).find((g) => meet(g, group) && g.functions.includes(name));
-      if (!other) return [];
-      const says = `is in group '${other.name}' too; a function is in one process: remove it from one of the two`;
-      return [
-        error('GroupsOverlap', placeIn(policy, `spec.fusion.groups[${i}].functions[${at}]`, name), says),
-      ];
-    }),
-  );
-}
-
-const meet = (a: FusionGroup, b: FusionGroup): boolean =>
-  a.workflow === '' || b.workflow === '' || a.workflow === b.workflow;

@@ -58,6 +58,8 @@ interface KeyReference {
   /** Absent: the object as a whole. */
   readonly key?: string | undefined;
   readonly optional: boolean;
+  /** The field that names it; absent: `name`. */
+  readonly nameField?: string;
 }
 
 /** Where a Function's environment and volumes come from. */
@@ -94,17 +96,17 @@ function volumeReferences(volume: Readonly<Record<string, unknown>>, i: number):
     const fields = value as Readonly<Record<string, unknown>>;
     const kind = source === 'secret' ? 'Secret' : 'ConfigMap';
     const optional = fields['optional'] === true;
-    return [{ kind, field: `${field}.${source}`, name: String(fields[name]), optional }];
+    return [{ kind, field: `${field}.${source}`, name: String(fields[name]), optional, nameField: name }];
   };
   return [...part('secret', 'secretName'), ...part('configMap', 'name')];
 }
 
 function missing(reference: KeyReference, fn: FunctionObject, directory: Directory): readonly Finding[] {
-  const { kind, name, key, field } = reference;
+  const { kind, name, key, field, nameField = 'name' } = reference;
   const namespace = namespaceOf(fn);
   const keys =
     kind === 'Secret' ? secretKeys(namespace, name, directory) : mapKeys(namespace, name, directory);
-  if (!keys) return [notFound(kind, placeIn(fn, `${field}.name`, name), namespace)];
+  if (!keys) return [notFound(kind, placeIn(fn, `${field}.${nameField}`, name), namespace)];
   if (key === undefined || keys.includes(key)) return [];
   return [keyNotFound(kind, placeIn(fn, `${field}.key`, key), name, keys)];
 }
