@@ -109,6 +109,18 @@ export const answerableInboxes = (w: WorkflowKey): readonly string[] => [
 export const isAnswerable = (w: WorkflowKey, reply: string): boolean =>
   reply.startsWith(`_INBOX.${workflowToken(w)}.`) || reply.startsWith('_INBOX._gw.');
 
+/** Where an instance takes cancellations, by the inbox of its link. */
+export const controlSubject = (inbox: string): string => `${inbox}.ctl`;
+
+/**
+ * Is this the address for cancellations of an instance of this workflow? It is read from a callee's frame, and whoever
+ * calls may publish to more than the callee may: without this a callee could choose what its caller publishes to.
+ */
+export const isControl = (w: WorkflowKey, subject: string): boolean =>
+  subject.startsWith(`_INBOX.${workflowToken(w)}.`) &&
+  subject.endsWith('.ctl') &&
+  /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(subject);
+
 /** Where an instance says that it lives, and that it drains. */
 export const liveSubject = (i: InstanceKey): string => `live.${unitToken(i)}.${i.instance}`;
 
