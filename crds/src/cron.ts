@@ -7,7 +7,7 @@
 
 /** Upper and lower case alike, without the `(?i)` that JavaScript does not know: `jan` → `[jJ][aA][nN]`. */
 const anyCase = (word: string): string =>
-  [...word].map((letter) => `[${letter}${letter.toUpperCase()}]`).join('');
+  word.replace(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`);
 
 const names = (words: string): string => words.split(' ').map(anyCase).join('|');
 

@@ -31,7 +31,7 @@ function kindSection(kind: Kind): string[] {
     kind.about,
     '',
     `Plural \`${kind.plural}\`, short \`${kind.shortNames.join('`, `')}\`, ${kind.scope.toLowerCase()}. ` +
-      `Columns: ${columnNames(kind, false)}; with \`-o wide\` also ${columnNames(kind, true) || 'none'}. ` +
+      `Columns: ${columnNames(kind, false)}${wideColumns(kind)}. ` +
       `Field selectors: ${kind.selectable.map((path) => `\`${path.slice(1)}\``).join(', ')}.`,
     '',
     ...fieldTable('Spec', 'spec', schema.properties?.['spec']),
@@ -45,6 +45,11 @@ const columnNames = (kind: Kind, wide: boolean): string =>
     .filter((one) => (one.wide ?? false) === wide)
     .map((one) => one.name.toUpperCase())
     .join(', ');
+
+function wideColumns(kind: Kind): string {
+  const names = columnNames(kind, true);
+  return names === '' ? '' : `; with \`-o wide\` also ${names}`;
+}
 
 function fieldTable(title: string, path: string, schema: Structural | undefined): string[] {
   if (schema === undefined) return [];

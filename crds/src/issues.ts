@@ -80,10 +80,9 @@ function atMost(origin: string, maximum: number): string {
 
 const count = (n: number, unit: string): string => `${n}${n === 1 ? unit.slice(0, -1) : unit}`;
 
-function custom(params: Readonly<Record<string, unknown>>): string {
-  if (params['maxLength'] !== undefined) return `must have at most ${String(params['maxLength'])} characters`;
-  if (params['maxProperties'] !== undefined)
-    return `must have at most ${String(params['maxProperties'])} entries`;
+function custom({ maxLength, maxProperties }: Readonly<Record<string, unknown>>): string {
+  if (typeof maxLength === 'number') return `must have at most ${maxLength} characters`;
+  if (typeof maxProperties === 'number') return `must have at most ${maxProperties} entries`;
   return 'must be valid';
 }
 

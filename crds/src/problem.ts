@@ -32,8 +32,14 @@ export function fieldPath(path: Path): string {
 /** A value as a message shows it, cut to 120 characters. */
 export function shown(value: unknown): string {
   if (value === undefined) return '';
-  const whole = typeof value === 'string' ? value : (JSON.stringify(value, bigintsAsText) ?? typeof value);
+  const whole = typeof value === 'string' ? value : jsonOf(value);
   return whole.length <= SHOWN_MAX ? whole : `${whole.slice(0, SHOWN_MAX - 1)}…`;
+}
+
+/** JSON says nothing of functions and symbols, although its type in TypeScript does not admit it. */
+function jsonOf(value: unknown): string {
+  const json = JSON.stringify(value, bigintsAsText) as string | undefined;
+  return json ?? typeof value;
 }
 
 const bigintsAsText = (_key: string, value: unknown): unknown =>

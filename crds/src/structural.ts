@@ -78,7 +78,7 @@ export function toStructural(schema: z.ZodType): Structural {
     cycles: 'throw',
     unrepresentable: 'throw',
   });
-  const root = rewrite(json as Json);
+  const root = rewrite(json);
   return { ...root, properties: { ...root.properties, ...rootTexts(root) } };
 }
 

@@ -75,7 +75,7 @@ function pruneNulls(value: unknown, schema: Structural): void {
   for (const [key, item] of Object.entries(value)) {
     const field = inner(schema, key);
     if (field === undefined) continue;
-    if (item === null) delete value[key];
+    if (item === null) Reflect.deleteProperty(value, key);
     else pruneNulls(item, field);
   }
 }
