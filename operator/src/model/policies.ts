@@ -19,9 +19,10 @@ export function policyNotFound(workflow: WorkflowObject, { application }: Direct
   const namespace = namespaceOf(workflow);
   const there = application.policies
     .filter(({ object }) => namespaceOf(object) === namespace)
-    .map(({ object }) => object.metadata.name);
+    .map(({ object }) => object.metadata.name)
+    .sort();
   const near = didYouMean(wanted, there);
-  const says = `is no OptimizationPolicy of namespace ${namespace}${near === undefined ? '' : ` (did you mean '${near}'?)`}; there ${there.length === 0 ? 'is none' : `are ${[...there].sort().join(', ')}`}: create it, or leave policyRef out`;
+  const says = `is no OptimizationPolicy of namespace ${namespace}${near === undefined ? '' : ` (did you mean '${near}'?)`}; there ${there.length === 0 ? 'is none' : `are ${there.join(', ')}`}: create it, or leave policyRef out`;
   return [error('PolicyNotFound', placeIn(workflow, 'spec.policyRef.name', wanted), says)];
 }
 
@@ -50,8 +51,11 @@ function strangers(
     const says = `is no Workflow that this policy could hold for, so the group does nothing; correct the name`;
     return [notice('GroupOfUnknownWorkflow', placeIn(policy, `${field}.workflow`, group.workflow), says)];
   }
-  const known = [...new Set(about.flatMap((w) => w.spec.functions.map((f) => f.name)))];
-  const label = about.map((w) => w.metadata.name).join(', ');
+  const known = [...new Set(about.flatMap((w) => w.spec.functions.map((f) => f.name)))].sort();
+  const label = about
+    .map((w) => w.metadata.name)
+    .sort()
+    .join(', ');
   return group.functions.flatMap((name, at) => {
     if (known.includes(name)) return [];
     const near = didYouMean(name, known);

@@ -22,7 +22,8 @@ export function missingFunctions(workflow: WorkflowObject, directory: Directory)
     const field = `spec.functions[${i}].${vertex.functionRef ? 'functionRef.name' : 'name'}`;
     const there = directory.application.functions
       .filter((f) => namespaceOf(f.object) === namespace)
-      .map((f) => f.object.metadata.name);
+      .map((f) => f.object.metadata.name)
+      .sort();
     const says = `is no Function of namespace ${namespace}; ${guess(name, there)}declare it, or correct the name`;
     return [error('FunctionNotFound', placeIn(workflow, field, name), says)];
   });
