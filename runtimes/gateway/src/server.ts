@@ -15,6 +15,8 @@ export interface ServerLimits {
   readonly headersTimeoutMs: number;
   /** From the first byte of a request to the end of its body. */
   readonly requestTimeoutMs: number;
+  /** How long a client may take nothing of an answer that is written. */
+  readonly answerTimeoutMs: number;
   /** How long a connection is kept for a next request; longer than load balancers keep theirs. */
   readonly keepAliveMs: number;
   readonly headersBytes: number;
@@ -24,6 +26,7 @@ export interface ServerLimits {
 export const SERVER_LIMITS: ServerLimits = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 60_000,
+  answerTimeoutMs: 30_000,
   keepAliveMs: 75_000,
   headersBytes: 16 * 1024,
   connections: 16_384,
@@ -45,12 +48,17 @@ export function createHttpServer(serve: Serve, limits: ServerLimits = SERVER_LIM
     maxHeaderSize: limits.headersBytes,
   });
   server.maxConnections = limits.connections;
-  server.on('request', (req, res) => {
+  const begin = (req: IncomingMessage, res: ServerResponse): void => {
     answering.set(req.socket, res);
+    // The server itself puts the time for a next request in its place once all is taken.
+    res.once('prefinish', () => req.socket.setTimeout(limits.answerTimeoutMs));
+  };
+  server.on('request', (req, res) => {
+    begin(req, res);
     serve(req, res, () => undefined);
   });
   server.on('checkContinue', (req, res) => {
-    answering.set(req.socket, res);
+    begin(req, res);
     serve(req, res, () => {
       res.writeContinue();
     });
