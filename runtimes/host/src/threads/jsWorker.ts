@@ -46,7 +46,13 @@ async function run(handler: Handler, id: number, callId: string, input: Payload)
   scopes.delete(id);
   if (scope.ended) return;
   scope.finish();
-  settle();
+  try {
+    settle();
+  } catch {
+    // A thrown Proxy, say, whose traps throw: there is nothing more to learn from it.
+    const message = 'it threw what cannot be looked at';
+    post({ kind: 'Failed', id, error: { code: 'FunctionFailed', message, function: name } });
+  }
 }
 
 /** Runs the handler; gives what is to be posted, if the call is still wanted then. */
@@ -117,7 +123,7 @@ function heard(handler: Handler, message: ToJs): void {
 async function start(): Promise<void> {
   restrictProcess(env);
   captureConsole(line);
-  process.on('uncaughtException', (thrown) => {
+  process.setUncaughtExceptionCaptureCallback((thrown) => {
     line('error', `uncaught, after or beside its call: ${safely(thrown)}`);
   });
   process.on('unhandledRejection', (thrown) => {
@@ -130,6 +136,8 @@ async function start(): Promise<void> {
     });
     post({ kind: 'Loaded' });
   } catch (thrown) {
+    // The main thread ends this one; by itself it would end before its message is read.
+    port.ref();
     post({ kind: 'Refused', error: CallError.from(thrown, name).toWire() });
   }
 }

@@ -5,8 +5,10 @@
  * passes it by more than 16 MB in one step (an array that doubles, a big string) ends the *process*, not the thread (seen
  * with Node 24), and it does not count buffers at all. So V8's limit stands a gigabyte higher, as the last resort, and
  * the heap and the buffers of a busy thread are sampled: above the limit three times in a row, or half above it once, is
- * too much. So that garbage is not taken for a leak, V8 is told to collect when the heap has grown by a quarter; a heap
- * that stays above its limit over 100 ms then holds more than three quarters of it alive.
+ * too much.
+ * Garbage must not be taken for a leak. V8 is told to collect when the heap has grown by a quarter, so that a heap that
+ * stays above its limit over 100 ms holds about three quarters of it alive. Buffers are collected only when 64 MB of them
+ * have been made since the last time; so that much and as much again during a collection is allowed on top for them.
  */
 import { setFlagsFromString } from 'node:v8';
 import type { ResourceLimits, Worker } from 'node:worker_threads';
@@ -16,6 +18,8 @@ const SAMPLES_IN_A_ROW = 3;
 const AT_ONCE_FACTOR = 1.5;
 const LAST_RESORT_MB = 1_024;
 const MB = 1024 * 1024;
+/** Buffers that are garbage and that V8 has not collected yet. */
+export const BUFFER_GARBAGE_BYTES = 128 * MB;
 
 let flagged = false;
 
@@ -30,6 +34,12 @@ export function resourceLimits(memoryBytes: number): ResourceLimits {
   };
 }
 
+export interface Sample {
+  readonly heapBytes: number;
+  /** Buffers, outside of the heap. */
+  readonly bufferBytes: number;
+}
+
 /** Judges samples of one thread. */
 export class MemoryJudge {
   readonly #limitBytes: number;
@@ -39,28 +49,26 @@ export class MemoryJudge {
     this.#limitBytes = limitBytes;
   }
 
-  exceeds(usedBytes: number): boolean {
-    this.#above = usedBytes > this.#limitBytes ? this.#above + 1 : 0;
-    return this.#above >= SAMPLES_IN_A_ROW || usedBytes > this.#limitBytes * AT_ONCE_FACTOR;
+  exceeds(sample: Sample): boolean {
+    this.#above = isAbove(sample, this.#limitBytes) ? this.#above + 1 : 0;
+    return this.#above >= SAMPLES_IN_A_ROW || isAbove(sample, this.#limitBytes * AT_ONCE_FACTOR);
   }
 }
+
+const isAbove = ({ heapBytes, bufferBytes }: Sample, limitBytes: number): boolean =>
+  heapBytes > limitBytes || heapBytes + bufferBytes > limitBytes + BUFFER_GARBAGE_BYTES;
 
 /** Samples a thread while it is busy (an idle one costs nothing); calls `exceeded` once and stops. */
 export class MemoryWatch {
   readonly #worker: Worker;
   readonly #judge: MemoryJudge;
   readonly #isBusy: () => boolean;
-  readonly #exceeded: (usedBytes: number) => void;
+  readonly #exceeded: () => void;
   #timer: NodeJS.Timeout | undefined;
   #asking = false;
   #stopped = false;
 
-  constructor(
-    worker: Worker,
-    limitBytes: number,
-    isBusy: () => boolean,
-    exceeded: (usedBytes: number) => void,
-  ) {
+  constructor(worker: Worker, limitBytes: number, isBusy: () => boolean, exceeded: () => void) {
     this.#worker = worker;
     this.#judge = new MemoryJudge(limitBytes);
     this.#isBusy = isBusy;
@@ -90,13 +98,13 @@ export class MemoryWatch {
   /** A thread deep in a built-in answers late; one that has ended does not answer: its end is heard elsewhere. */
   async #sample(): Promise<void> {
     this.#asking = true;
-    const used = await this.#worker.getHeapStatistics().then(
-      (s) => s.used_heap_size + s.external_memory,
-      () => 0,
+    const sample = await this.#worker.getHeapStatistics().then(
+      (s): Sample => ({ heapBytes: s.used_heap_size, bufferBytes: s.external_memory }),
+      () => undefined,
     );
     this.#asking = false;
-    if (this.#stopped || !this.#judge.exceeds(used)) return;
+    if (this.#stopped || sample === undefined || !this.#judge.exceeds(sample)) return;
     this.stop();
-    this.#exceeded(used);
+    this.#exceeded();
   }
 }

@@ -24,6 +24,9 @@ import type { WorkerName } from './workerUrl.ts';
 /** A module that has not loaded after this long never will: an endless loop or a wait at its top level. */
 export const LOAD_LIMIT_MS = 10_000;
 
+/** Node's exit code for a top-level await that nothing can settle any more. */
+const NEVER_SETTLED = 13;
+
 export interface ThreadOptions {
   readonly entry: WorkerName;
   readonly start: Omit<WorkerStart, 'port'>;
@@ -127,7 +130,11 @@ export class Thread<To, From extends { readonly kind: string }> {
       this.#lost(outOfMemory ? { kind: 'OutOfMemory' } : { kind: 'Died', what: `it threw ${String(error)}` });
     });
     this.worker.on('exit', (code) => {
-      this.#lost({ kind: 'Died', what: `it ended itself (exit code ${String(code)})` });
+      const what =
+        code === NEVER_SETTLED
+          ? 'a top-level await in it never ends'
+          : `it ended itself (exit code ${String(code)})`;
+      this.#lost({ kind: 'Died', what });
     });
   }
 
