@@ -122,7 +122,7 @@ class Reader {
   #header(): void {
     this.#known(this.#fields, KEYS, '', undefined);
     const { apiVersion, kind } = this.#fields;
-    if (apiVersion !== undefined && !API_VERSIONS.includes(String(apiVersion))) {
+    if (apiVersion !== undefined && !(API_VERSIONS as readonly unknown[]).includes(apiVersion)) {
       this.#error(
         'KustomizationInvalid',
         'apiVersion',
@@ -327,6 +327,6 @@ const list = (words: readonly string[]): string =>
     .replace(/, ([^,]*)$/, words === API_VERSIONS ? ' or $1' : ' and $1');
 
 function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
+  const text = value === undefined ? 'nothing' : JSON.stringify(value);
   return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
 }

@@ -1,0 +1,112 @@
+/**
+ * Manifests to plans, without starting anything: what `sinter plan` prints, and what `run` says before it applies.
+ *
+ * Owns: the order (read, validate, check, gather, plan) and which finding belongs to which file. The judgement is the
+ * operator's.
+ */
+import { readManifests } from '@sinter/operator/local/manifests';
+import type { ManifestProblem, Manifests } from '@sinter/operator/local/manifests';
+import { check, isError, namespaceOf, notYet, readApplication } from '@sinter/operator/model/index';
+import type { Application, Finding, Machine, ObjectName } from '@sinter/operator/model/index';
+import { plan as makePlan } from '@sinter/operator/planner/index';
+import { planHash, workflowPlanObject } from '@sinter/operator/resources/index';
+import { gather } from '@sinter/operator/snapshot/index';
+import { EXIT, Refusal } from './exit.ts';
+import { namedPlan } from './text/plan.ts';
+import type { NamedPlan } from './text/plan.ts';
+import { findingLines, problemLines } from './text/findings.ts';
+import type { Stream } from './terminal.ts';
+
+export interface PlannedWorkflow {
+  readonly namespace: string;
+  readonly workflow: string;
+  /** Undefined where an Error stands in the way. */
+  readonly plan: NamedPlan | undefined;
+  readonly planObject: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface Planned {
+  readonly manifests: Manifests;
+  readonly findings: readonly Finding[];
+  readonly workflows: readonly PlannedWorkflow[];
+}
+
+/** Reads and plans. What is wrong is in `manifests.problems` and `findings`; nothing is thrown for it. */
+export async function planPaths(paths: readonly string[], machines: readonly Machine[]): Promise<Planned> {
+  const manifests = await readManifests(paths);
+  if (manifests.problems.some(isErrorProblem)) return { manifests, findings: [], workflows: [] };
+  const { application, findings: refused } = readApplication(manifests.objects);
+  const found = [...refused, ...check(application), ...notYet(application)];
+  const workflows = application.workflows.map(({ object }) => {
+    const name = { namespace: namespaceOf(object), workflow: object.metadata.name };
+    return { ...name, ...planOne(application, name, machines) };
+  });
+  const findings = [...found, ...workflows.flatMap((w) => w.plan?.plan.findings ?? [])];
+  const blocked = findings.some(isError);
+  return {
+    manifests,
+    findings,
+    workflows: blocked ? workflows.map((w) => ({ ...w, plan: undefined, planObject: undefined })) : workflows,
+  };
+}
+
+function planOne(
+  application: Application,
+  workflow: { readonly namespace: string; readonly workflow: string },
+  machines: readonly Machine[],
+): Pick<PlannedWorkflow, 'plan' | 'planObject'> {
+  // The clock decides nothing yet; a plan from files is the same whenever it is made.
+  const snapshot = gather({ application, workflow, machines, current: null, nowMs: 0 });
+  if (!snapshot) return { plan: undefined, planObject: undefined };
+  const plan = makePlan(snapshot);
+  if (plan.findings.some(isError)) {
+    return { plan: { plan, hash: '', unitNames: [] }, planObject: undefined };
+  }
+  const planObject = { ...workflowPlanObject(plan, snapshot) };
+  return { plan: namedPlan(plan, planHash(plan, snapshot), planObject), planObject };
+}
+
+const isErrorProblem = ({ severity }: ManifestProblem): boolean => severity === 'Error';
+
+/** Nothing of this may be applied. */
+export const isRefused = ({ manifests, findings }: Pick<Planned, 'manifests' | 'findings'>): boolean =>
+  manifests.problems.some(isErrorProblem) || findings.some(isError);
+
+/** Prints what is wrong, Errors last so that they are what is seen. */
+export function printFindings(
+  problems: readonly ManifestProblem[],
+  findings: readonly Finding[],
+  manifests: Manifests,
+  to: Stream,
+): void {
+  const entries = [
+    ...problems.map((p) => ({ severity: p.severity, lines: problemLines(p, to.colors) })),
+    ...findings.map((f) => ({
+      severity: f.severity,
+      lines: findingLines(f, to.colors, originOf(f.object, manifests)),
+    })),
+  ];
+  for (const severity of ['Notice', 'Error'] as const)
+    for (const { lines } of entries.filter((e) => e.severity === severity))
+      for (const line of lines) to.line(line);
+}
+
+/** `file:line` of an object. */
+export function originOf(name: ObjectName, { objects, origins }: Manifests): string | undefined {
+  const at = objects.findIndex((object) => {
+    const metadata = (object['metadata'] ?? {}) as Readonly<Record<string, unknown>>;
+    const namespace = metadata['namespace'] ?? (name.namespace === '' ? '' : 'default');
+    return object['kind'] === name.kind && metadata['name'] === name.name && namespace === name.namespace;
+  });
+  const origin = origins[at];
+  return origin && `${origin.file}:${String(origin.line)}`;
+}
+
+/** Refuses manifests that declare nothing to run. */
+export function requireWorkflow(manifests: Manifests, paths: readonly string[]): void {
+  if (manifests.objects.some((o) => o['kind'] === 'Workflow')) return;
+  throw new Refusal(
+    EXIT.refused,
+    `${paths.join(', ')}: there is no Workflow; add one, it says which functions run`,
+  );
+}

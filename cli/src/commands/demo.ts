@@ -1,0 +1,327 @@
+/**
+ * `sinter demo PATH`: the same calls under two policies, side by side.
+ *
+ * Owns: the order of the show and what is measured. Each policy: apply, warm up, wait until the warm-up's work is done,
+ * send every recorded input once, wait until all work is done. Neighbours: `load.ts` sends, `text/comparison.ts` prints.
+ *
+ * Invariants
+ * 1. From the first call to the end it takes at most 30 s: BUDGET_MS bounds everything after the first call.
+ * 2. Exit code 0 only if no call failed and all work that the calls asked for was seen to be done.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { rmSync } from 'node:fs';
+import { startLocalRun } from '@sinter/operator/local/main';
+import type { AppliedWorkflow, LocalRun, RawObject, WorkflowFigures } from '@sinter/operator/local/run';
+import { isError } from '@sinter/operator/model/finding';
+import { isRefused, planPaths, printFindings, requireWorkflow } from '../application.ts';
+import { EXIT, Refusal } from '../exit.ts';
+import type { ExitCode } from '../exit.ts';
+import { GatewayClient } from '../gatewayClient.ts';
+import { exitCodeOf, onInterrupt } from '../interrupt.ts';
+import type { Interrupt } from '../interrupt.ts';
+import { offerLoad, quantile } from '../load.ts';
+import type { LoadResult } from '../load.ts';
+import { localMachines, thisArchitecture } from '../machines.ts';
+import { Progress } from '../progress.ts';
+import { executionsPerCall, recordedInputs, rootOf } from '../root.ts';
+import type { Root } from '../root.ts';
+import type { Terminal } from '../terminal.ts';
+import { plain } from '../terminal.ts';
+import { comparisonLines } from '../text/comparison.ts';
+import type { Measured } from '../text/comparison.ts';
+import { findingLines } from '../text/findings.ts';
+import { hanging } from '../text/layout.ts';
+import { artifactOf, edgeText, namedPlan, planLines, reasonOf } from '../text/plan.ts';
+
+export interface DemoOptions {
+  readonly path: string;
+  readonly json: boolean;
+}
+
+/** From the first call on; the rest of the 30 s is for ending everything. */
+const BUDGET_MS = 27_000;
+const CALLS_PER_SECOND = 25;
+const CALLS_MAX = 200;
+const WARM_UP_CALLS = 20;
+const WARM_UP_PER_SECOND = 40;
+const CONCURRENCY = 16;
+const CALL_TIMEOUT_MS = 5_000;
+/** How long work may still take after the last call. */
+const DRAIN_LIMIT_MS = 4_000;
+const DRAIN_POLL_MS = 50;
+
+interface Stage {
+  readonly run: LocalRun;
+  readonly root: Root;
+  readonly inputs: readonly string[];
+  readonly terminal: Terminal;
+  readonly interrupt: Interrupt;
+  /** Aborts at the interrupt, and when the budget is used up. */
+  signal: AbortSignal | undefined;
+}
+
+export async function demoCommand(options: DemoOptions, terminal: Terminal): Promise<ExitCode> {
+  const planned = await planPaths([options.path], localMachines(0));
+  printFindings(planned.manifests.problems, planned.findings, planned.manifests, terminal.err);
+  if (isRefused(planned)) return EXIT.refused;
+  requireWorkflow(planned.manifests, [options.path]);
+  const { objects } = planned.manifests;
+  const root = rootOf(objects, options.path);
+  const inputs = recordedInputs(options.path).slice(0, CALLS_MAX);
+  if (root === undefined || inputs.length === 0) {
+    const message = `${options.path}/readings: there is no *.jsonl with an input in each line; 'sinter run' needs none`;
+    throw new Refusal(EXIT.refused, message);
+  }
+  let run: LocalRun | undefined;
+  const interrupt = onInterrupt(() => {
+    if (run) rmSync(run.stateFile, { force: true });
+  });
+  try {
+    run = await start(terminal);
+    const stage: Stage = { run, root, inputs, terminal, interrupt, signal: undefined };
+    const measured = await measureAll(stage, objects);
+    const by = interrupt.by();
+    if (by !== undefined) return exitCodeOf(by);
+    report(measured, root, options, terminal);
+    return measured.every(isClean) ? EXIT.done : EXIT.callFailed;
+  } finally {
+    await run?.stop();
+    interrupt.release();
+  }
+}
+
+async function start({ err }: Terminal): Promise<LocalRun> {
+  try {
+    return await startLocalRun({
+      machines: 0,
+      onProgress: (line) => err.line(err.colors.dim(plain(line))),
+      onLog: ({ level, source, message, function: fn }) => {
+        if (level !== 'warn' && level !== 'error') return;
+        for (const line of hanging(`${fn ?? source}: `, plain(message))) err.line(err.colors.yellow(line));
+      },
+    });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Refusal(EXIT.refused, `the demo could not be started: ${why}`, { cause });
+  }
+}
+
+async function measureAll(stage: Stage, objects: readonly RawObject[]): Promise<readonly Measured[]> {
+  const measured: Measured[] = [];
+  for (const policy of policiesOf(objects, stage.root)) {
+    if (stage.interrupt.signal.aborted) break;
+    measured.push(await measure(stage, withPolicy(objects, stage.root, policy), policy));
+  }
+  return measured;
+}
+
+/** The policy that the workflow names, then the first other one of its namespace. */
+function policiesOf(objects: readonly RawObject[], root: Root): readonly string[] {
+  const inNamespace = (o: RawObject): boolean =>
+    (fieldsOf(o['metadata'])['namespace'] ?? 'default') === root.namespace;
+  const names = objects
+    .filter((o) => o['kind'] === 'OptimizationPolicy' && inNamespace(o))
+    .map((o) => String(fieldsOf(o['metadata'])['name']));
+  const workflow = objects.find((o) => isRoot(o, root));
+  const named = fieldsOf(fieldsOf(workflow?.['spec'])['policyRef'])['name'];
+  const first = typeof named === 'string' ? named : (names[0] ?? '');
+  return [first, ...names.filter((name) => name !== first).slice(0, 1)];
+}
+
+const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+
+const isRoot = (object: RawObject, root: Root): boolean => {
+  const { name, namespace } = fieldsOf(object['metadata']);
+  return (
+    object['kind'] === 'Workflow' && name === root.workflow && (namespace ?? 'default') === root.namespace
+  );
+};
+
+const withPolicy = (objects: readonly RawObject[], root: Root, policy: string): readonly RawObject[] =>
+  objects.map((object) =>
+    policy !== '' && isRoot(object, root)
+      ? { ...object, spec: { ...fieldsOf(object['spec']), policyRef: { name: policy } } }
+      : object,
+  );
+
+async function measure(stage: Stage, objects: readonly RawObject[], policy: string): Promise<Measured> {
+  const { run, root, terminal } = stage;
+  terminal.err.line(`policy ${terminal.err.colors.bold(policy || 'built-in')}: starting its units`);
+  const applied = await applyOne(stage, objects);
+  const { plan, planObject, hash } = applied;
+  if (!plan || !planObject) throw new Refusal(EXIT.refused, `nothing runs under policy '${policy}'`);
+  const perCall = executionsPerCall(root.function, plan.channels);
+  const client = new GatewayClient(run.gateway.url);
+  try {
+    stage.signal ??= AbortSignal.any([stage.interrupt.signal, AbortSignal.timeout(BUDGET_MS)]);
+    const { signal } = stage;
+    const warm = await load(stage, client, signal, WARM_UP_CALLS, WARM_UP_PER_SECOND);
+    await workDone(stage, perCall, warm.sent, signal);
+    run.resetFigures();
+    const progress = new Progress(terminal.err, `policy ${policy || 'built-in'}`, stage.inputs.length);
+    const result = await load(stage, client, signal, stage.inputs.length, CALLS_PER_SECOND, (done) => {
+      progress.update(done);
+    });
+    progress.end();
+    const drained = await workDone(stage, perCall, result.sent, signal);
+    const figures = run.figures(root.namespace, root.workflow);
+    return {
+      policy,
+      hash,
+      named: namedPlan(plan, hash, planObject),
+      result,
+      figures,
+      drained,
+      wanted: stage.inputs.length,
+    };
+  } finally {
+    client.close();
+  }
+}
+
+async function applyOne(
+  { run, root, terminal }: Stage,
+  objects: readonly RawObject[],
+): Promise<AppliedWorkflow> {
+  const { workflows } = await run.apply(objects);
+  const applied = workflows.find((w) => w.workflow === root.workflow && w.namespace === root.namespace);
+  const errors = (applied?.findings ?? []).filter(isError);
+  for (const finding of errors)
+    for (const line of findingLines(finding, terminal.err.colors)) terminal.err.line(line);
+  if (!applied || errors.length > 0)
+    throw new Refusal(
+      EXIT.refused,
+      `${root.namespace}/${root.workflow} was not applied: the findings above say why`,
+    );
+  return applied;
+}
+
+async function load(
+  { run, root, inputs }: Stage,
+  client: GatewayClient,
+  signal: AbortSignal,
+  calls: number,
+  perSecond: number,
+  onProgress?: (done: number) => void,
+): Promise<LoadResult> {
+  const open = root.path !== undefined;
+  const path = root.path ?? `/call/${root.namespace}/${root.workflow}/${root.function}`;
+  const headers = {
+    'Content-Type': 'application/json',
+    ...(open ? {} : { Authorization: `Bearer ${run.gateway.token}` }),
+  };
+  const send = async (index: number): Promise<string | undefined> => {
+    const body = Buffer.from(inputs[index % inputs.length] ?? '');
+    const method = open ? root.method : 'POST';
+    try {
+      const answer = await client.send({ method, path, headers, body, timeoutMs: CALL_TIMEOUT_MS, signal });
+      return answer.status === 200 ? undefined : failureText(answer.status, answer.body);
+    } catch (cause) {
+      return cause instanceof Error ? cause.message : String(cause);
+    }
+  };
+  const options = { calls, perSecond, concurrency: CONCURRENCY, send, signal };
+  return offerLoad(onProgress === undefined ? options : { ...options, onProgress });
+}
+
+function failureText(status: number, body: Uint8Array): string {
+  const text = new TextDecoder().decode(body);
+  try {
+    const { code, detail } = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    return `${String(code)}: ${String(detail)}`;
+  } catch {
+    return `HTTP ${String(status)}: ${text.slice(0, 200)}`; // not the gateway's own answer
+  }
+}
+
+/** Waits until every function was seen to run as often as the calls ask for. Says whether it was. */
+async function workDone(
+  { run, root }: Stage,
+  perCall: ReadonlyMap<string, number>,
+  calls: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const done = (): boolean => {
+    const seen = executionsOf(run.figures(root.namespace, root.workflow));
+    return [...perCall].every(([fn, n]) => (seen.get(fn) ?? 0) >= n * calls);
+  };
+  const untilMs = performance.now() + DRAIN_LIMIT_MS;
+  while (!done()) {
+    if (performance.now() > untilMs || signal.aborted) return false;
+    await pause(DRAIN_POLL_MS); // figures come in once a second, and there is no event for them in the port
+  }
+  return true;
+}
+
+function executionsOf(figures: WorkflowFigures): ReadonlyMap<string, number> {
+  const seen = new Map<string, number>();
+  for (const { function: fn, count } of figures.functions) seen.set(fn, (seen.get(fn) ?? 0) + count);
+  return seen;
+}
+
+/** No call failed, none was left out, and all work was done without a failure. */
+const isClean = ({ result, drained, figures, wanted }: Measured): boolean =>
+  result.failed === 0 &&
+  result.sent === wanted &&
+  drained &&
+  figures.functions.every((f) => f.failures === 0);
+
+function report(
+  measured: readonly Measured[],
+  root: Root,
+  options: DemoOptions,
+  { out, err }: Terminal,
+): void {
+  for (const { policy, result, drained, wanted } of measured) {
+    for (const failure of result.failures)
+      for (const line of hanging(`${policy}: `, plain(failure))) err.line(err.colors.red(line));
+    if (result.sent < wanted)
+      err.line(
+        err.colors.red(`${policy}: only ${String(result.sent)} of ${String(wanted)} calls were sent in time`),
+      );
+    if (!drained) err.line(err.colors.red(`${policy}: not all asynchronous work was seen to be done`));
+  }
+  if (options.json) {
+    out.line(JSON.stringify({ workflow: root.workflow, plans: measured.map(planJson) }));
+    return;
+  }
+  for (const { named } of measured) {
+    out.line();
+    for (const line of planLines(named, localMachines(0), out.colors)) out.line(line);
+  }
+  out.line();
+  for (const line of comparisonLines(measured, out.colors)) out.line(line);
+  out.line();
+  out.line(out.colors.bold('what to try next'));
+  out.line(
+    `  npx sinter run ${options.path}          # stays up; change spec.policyRef or a function and save`,
+  );
+  out.line(`  npx sinter explain ${root.workflow}                  # every decision, while the run is up`);
+  out.line(`  npx sinter plan -f ${options.path}      # what would run, without starting anything`);
+}
+
+const planJson = ({ hash, named, result, figures }: Measured): object => ({
+  hash,
+  units: named.plan.units.map((unit, i) => ({
+    name: named.unitNames[i] ?? '',
+    functions: unit.functions,
+    artifacts: unit.functions.map((fn) => artifactOf(unit, fn, thisArchitecture())),
+  })),
+  channels: named.plan.channels.map(({ from, to, channel }) => ({
+    from,
+    to,
+    channel,
+    reason: reasonOf(named.plan, 'Channel', edgeText(from, to)),
+  })),
+  calls: { sent: result.sent, ok: result.ok, failed: result.failed },
+  rootMs: { p50: rounded(quantile(result.tookMs, 0.5)), p99: rounded(quantile(result.tookMs, 0.99)) },
+  functions: figures.functions.map((f) => ({
+    name: f.function,
+    calls: f.count,
+    p50Ms: rounded(f.p50Ms),
+    p99Ms: rounded(f.p99Ms),
+  })),
+});
+
+const rounded = (ms: number): number => Math.round(ms * 1000) / 1000;

@@ -1,0 +1,257 @@
+/**
+ * `sinter run PATH`: applies manifests on this machine, stays up, and applies them again when a file changes.
+ *
+ * Owns: the loop of read, apply, print, wait. What is applied is a LocalRun's affair. Invariant: whatever the manifests
+ * say, the loop goes on until somebody ends it; then everything that was started is ended.
+ */
+import { rmSync } from 'node:fs';
+import { relative } from 'node:path';
+import { startLocalRun } from '@sinter/operator/local/main';
+import type { ApplyReport, AppliedWorkflow, LocalRun, LogRecord } from '@sinter/operator/local/run';
+import { isError } from '@sinter/operator/model/finding';
+import { isRefused, planPaths, printFindings, requireWorkflow } from '../application.ts';
+import type { Planned } from '../application.ts';
+import { EXIT, Refusal } from '../exit.ts';
+import type { ExitCode } from '../exit.ts';
+import { onInterrupt } from '../interrupt.ts';
+import type { Interrupt } from '../interrupt.ts';
+import { localMachines } from '../machines.ts';
+import type { Terminal } from '../terminal.ts';
+import { plain } from '../terminal.ts';
+import { rootOf } from '../root.ts';
+import { findingLines } from '../text/findings.ts';
+import { hanging } from '../text/layout.ts';
+import { namedPlan, planLines } from '../text/plan.ts';
+import { Watch } from '../watch.ts';
+
+export interface RunOptions {
+  readonly path: string;
+  readonly machines: number;
+  readonly state: string | undefined;
+  readonly port: number;
+  /** One JSON object a line instead of text. */
+  readonly json: boolean;
+}
+
+export async function runCommand(options: RunOptions, terminal: Terminal): Promise<ExitCode> {
+  const first = await planPaths([options.path], localMachines(options.machines));
+  if (!isRefused(first)) requireWorkflow(first.manifests, [options.path]);
+  const voice = new Voice(options, terminal);
+  if (isRefused(first)) {
+    voice.refused(first);
+    return EXIT.refused;
+  }
+  let run: LocalRun | undefined;
+  const interrupt = onInterrupt(() => {
+    if (run) rmSync(run.stateFile, { force: true });
+  });
+  try {
+    run = await start(options, voice);
+    if (!interrupt.signal.aborted) await new Loop(run, options, voice, interrupt).go(first);
+    return EXIT.done;
+  } finally {
+    voice.say('stopping', 'stopping: calls under way are finished; Ctrl-C again ends at once');
+    await run?.stop();
+    interrupt.release();
+  }
+}
+
+async function start(options: RunOptions, voice: Voice): Promise<LocalRun> {
+  try {
+    return await startLocalRun({
+      machines: options.machines,
+      port: options.port,
+      ...(options.state === undefined ? {} : { stateFolder: options.state }),
+      onProgress: (line) => {
+        voice.say('progress', line);
+      },
+      onLog: (record) => {
+        voice.log(record);
+      },
+    });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Refusal(EXIT.refused, `the run could not be started: ${why}`, { cause });
+  }
+}
+
+class Loop {
+  readonly #run: LocalRun;
+  readonly #options: RunOptions;
+  readonly #voice: Voice;
+  readonly #interrupt: Interrupt;
+  #wake: () => void = () => undefined;
+  #dirty = false;
+  #last = '';
+  #shown = false;
+
+  constructor(run: LocalRun, options: RunOptions, voice: Voice, interrupt: Interrupt) {
+    this.#run = run;
+    this.#options = options;
+    this.#voice = voice;
+    this.#interrupt = interrupt;
+  }
+
+  async go(first: Planned): Promise<void> {
+    const watch = new Watch(() => {
+      this.#dirty = true;
+      this.#wake();
+    });
+    const aborted = (): void => {
+      this.#wake();
+    };
+    this.#interrupt.signal.addEventListener('abort', aborted);
+    try {
+      watch.set(first.manifests.files, first.manifests.folders);
+      await this.#apply(first);
+      while (await this.#changed()) {
+        const next = await planPaths([this.#options.path], localMachines(this.#options.machines));
+        watch.set(next.manifests.files, next.manifests.folders);
+        await this.#apply(next);
+      }
+    } finally {
+      this.#interrupt.signal.removeEventListener('abort', aborted);
+      watch.close();
+    }
+  }
+
+  /** Resolves to true at the next change, to false at the end. The timer keeps the process alive meanwhile. */
+  async #changed(): Promise<boolean> {
+    const alive = setInterval(() => undefined, 1 << 30);
+    while (!this.#dirty && !this.#interrupt.signal.aborted)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    clearInterval(alive);
+    this.#dirty = false;
+    return !this.#interrupt.signal.aborted;
+  }
+
+  /** Bad manifests are printed and not applied: what runs goes on. The same content twice is applied once. */
+  async #apply(planned: Planned): Promise<void> {
+    const { objects, problems } = planned.manifests;
+    const content = JSON.stringify([objects, problems]);
+    if (content === this.#last) return;
+    this.#last = content;
+    if (isRefused(planned)) {
+      this.#voice.refused(planned);
+      return;
+    }
+    this.#voice.notices(planned);
+    const report = await this.#run.apply(objects);
+    this.#voice.applied(report);
+    if (this.#shown || report.workflows.every((w) => w.hash === '')) return;
+    this.#shown = true;
+    this.#voice.ready(this.#run, planned);
+  }
+}
+
+/** What the run says, as text or as a line of JSON. */
+class Voice {
+  readonly #options: RunOptions;
+  readonly #terminal: Terminal;
+  readonly #hashes = new Map<string, string>();
+
+  constructor(options: RunOptions, terminal: Terminal) {
+    this.#options = options;
+    this.#terminal = terminal;
+  }
+
+  say(event: string, message: string): void {
+    if (this.#options.json) this.#json({ event, message });
+    else
+      for (const line of hanging('', plain(message)))
+        this.#terminal.err.line(this.#terminal.err.colors.dim(line));
+  }
+
+  log({ level, source, message, function: fn }: LogRecord): void {
+    const { err } = this.#terminal;
+    if (this.#options.json) {
+      this.#json({ event: 'log', level, source, message, ...(fn === undefined ? {} : { function: fn }) });
+      return;
+    }
+    if (level === 'debug') return;
+    const paint = level === 'error' ? err.colors.red : level === 'warn' ? err.colors.yellow : err.colors.dim;
+    const lines = hanging(`${fn ?? source}: `, plain(message));
+    for (const line of lines) err.line(paint(line));
+  }
+
+  refused({ manifests, findings }: Planned): void {
+    const going = this.#hashes.size > 0;
+    if (this.#options.json) {
+      this.#json({ event: 'refused', problems: manifests.problems, findings });
+      return;
+    }
+    printFindings(manifests.problems, findings, manifests, this.#terminal.err);
+    if (going) this.say('refused', 'not applied: what runs goes on unchanged');
+  }
+
+  notices({ manifests, findings }: Planned): void {
+    if (!this.#options.json) printFindings(manifests.problems, findings, manifests, this.#terminal.err);
+  }
+
+  applied(report: ApplyReport): void {
+    const gone = [...this.#hashes.keys()].filter(
+      (id) => !report.workflows.some((w) => `${w.namespace}/${w.workflow}` === id),
+    );
+    for (const id of gone) this.#hashes.delete(id);
+    if (this.#options.json) {
+      const workflows = report.workflows.map(({ plan: _, ...rest }) => rest);
+      this.#json({ event: 'applied', findings: report.findings, workflows });
+    } else {
+      for (const workflow of report.workflows) this.#workflow(workflow);
+      for (const id of gone) this.#terminal.out.line(`${id}: taken away`);
+    }
+    for (const { namespace, workflow, hash } of report.workflows)
+      if (hash !== '') this.#hashes.set(`${namespace}/${workflow}`, hash);
+  }
+
+  #workflow(applied: AppliedWorkflow): void {
+    const { namespace, workflow, hash, plan, planObject, findings, started, kept, drained } = applied;
+    const { out, err } = this.#terminal;
+    const id = `${namespace}/${workflow}`;
+    for (const finding of findings.filter(isError))
+      for (const line of findingLines(finding, err.colors)) err.line(line);
+    if (hash === '' || plan === undefined || planObject === undefined) return;
+    if (this.#hashes.has(id)) {
+      const same = this.#hashes.get(id) === hash;
+      out.line(
+        same && started.length === 0
+          ? `${id}: plan ${hash} as before`
+          : `${id}: plan ${hash}; started ${list(started)}; kept ${String(kept.length)}; drained ${list(drained)}`,
+      );
+      if (same) return;
+    }
+    const machines = localMachines(this.#options.machines);
+    out.line();
+    for (const line of planLines(namedPlan(plan, hash, planObject), machines, out.colors)) out.line(line);
+  }
+
+  /** Where calls go in, once, with two commands to try. */
+  ready(run: LocalRun, { manifests }: Planned): void {
+    const { out } = this.#terminal;
+    const root = rootOf(manifests.objects, this.#options.path);
+    if (this.#options.json) {
+      this.#json({ event: 'ready', gateway: run.gateway.url, stateFile: run.stateFile });
+      return;
+    }
+    const folder = relative(process.cwd(), this.#options.path) || '.';
+    out.line();
+    out.line(`${out.colors.bold('gateway')}  ${run.gateway.url}`);
+    out.line('try, in another terminal:');
+    if (root !== undefined) {
+      const data = `-d @${folder}/${root.sample}`;
+      if (root.path !== undefined)
+        out.line(`  curl -s ${run.gateway.url}${root.path} -H 'content-type: application/json' ${data}`);
+      out.line(`  npx sinter invoke ${root.workflow}/${root.function} ${data}`);
+      out.line(`  npx sinter explain ${root.workflow}`);
+    }
+    out.line('files are watched: a change is applied when it is saved; Ctrl-C ends the run');
+  }
+
+  #json(event: object): void {
+    this.#terminal.out.line(JSON.stringify(event));
+  }
+}
+
+const list = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '));

@@ -1,0 +1,36 @@
+/**
+ * Where output goes: results to `out`, everything else to `err`.
+ *
+ * Owns: the port that commands write to, and when there is colour. `main.ts` makes the real one, tests make one that
+ * keeps what was written. Invariant: a line that came from elsewhere (a function's message, a file name) cannot steer
+ * the terminal: `plain` takes control characters out.
+ */
+import pc from 'picocolors';
+
+export type Colors = ReturnType<typeof pc.createColors>;
+
+export interface Stream {
+  /** As it is: no line end is added. */
+  write(chunk: string | Uint8Array): void;
+  line(text?: string): void;
+  readonly isTty: boolean;
+  readonly colors: Colors;
+}
+
+export interface Terminal {
+  readonly out: Stream;
+  readonly err: Stream;
+  /** Everything on standard input. */
+  readInput(): Promise<Uint8Array>;
+  readonly inputIsTty: boolean;
+}
+
+/** Colour on a terminal only, and never where NO_COLOR is set (https://no-color.org) or the terminal is dumb. */
+export function colorsFor(isTty: boolean, env: Readonly<Record<string, string | undefined>>): Colors {
+  const { NO_COLOR, TERM } = env;
+  return pc.createColors(isTty && (NO_COLOR === undefined || NO_COLOR === '') && TERM !== 'dumb');
+}
+
+/** Text from elsewhere without what would steer a terminal; line ends and tabs stay. */
+export const plain = (text: string): string =>
+  text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\u00b7');

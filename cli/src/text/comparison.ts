@@ -1,0 +1,136 @@
+/**
+ * Plans and their measurements side by side, and what may be said about the difference.
+ *
+ * Owns: the wording. A difference is called one only where the middle halves of the two do not overlap; p99 of a few
+ * hundred calls is two or three calls, and that is said.
+ */
+import type { WorkflowFigures } from '@sinter/operator/local/run';
+import { quantile } from '../load.ts';
+import type { LoadResult } from '../load.ts';
+import { thisArchitecture } from '../machines.ts';
+import type { Colors } from '../terminal.ts';
+import { duration, hanging, table } from './layout.ts';
+import { channelTally, edgeText, runtimeTally } from './plan.ts';
+import type { NamedPlan } from './plan.ts';
+
+/** One policy, as it was measured. */
+export interface Measured {
+  readonly policy: string;
+  readonly hash: string;
+  readonly named: NamedPlan;
+  readonly result: LoadResult;
+  readonly figures: WorkflowFigures;
+  /** All work that the calls asked for was seen to be done. */
+  readonly drained: boolean;
+  /** Calls that were to be sent. */
+  readonly wanted: number;
+}
+
+export function comparisonLines(measured: readonly Measured[], colors: Colors): readonly string[] {
+  const rows = [
+    ...summaryRows(measured),
+    ['', ...measured.map(() => '')],
+    ...functionRows(measured),
+    ['', ...measured.map(() => '')],
+    ...channelRows(measured),
+  ];
+  const columns = [
+    { title: 'SIDE BY SIDE' },
+    ...measured.map(({ policy }) => ({ title: (policy || 'built-in').toUpperCase(), long: 'Wrap' as const })),
+  ];
+  return [
+    ...table(columns, rows, { title: colors.bold }),
+    '',
+    ...verdictLines(measured),
+    ...hanging(
+      '',
+      `${caveat(measured)} Calls before the measured ones warmed processes and code up and are not counted.`,
+    ).map(colors.dim),
+  ];
+}
+
+function summaryRows(measured: readonly Measured[]): readonly (readonly string[])[] {
+  const row = (title: string, cell: (m: Measured) => string): readonly string[] => [
+    title,
+    ...measured.map(cell),
+  ];
+  return [
+    row('plan', (m) => m.hash),
+    row('processes', ({ named }) => String(named.plan.units.length)),
+    row('functions run as', ({ named }) => runtimeTally(named.plan, thisArchitecture())),
+    row('channels', ({ named }) => channelTally(named.plan)),
+    row('calls answered', ({ result }) => `${String(result.ok)} of ${String(result.sent)}`),
+    row('root call p50', ({ result }) => duration(quantile(result.tookMs, 0.5))),
+    row('root call, middle half', ({ result }) => range(result)),
+    row('root call p99', ({ result }) => duration(quantile(result.tookMs, 0.99))),
+  ];
+}
+
+const range = ({ tookMs }: LoadResult): string =>
+  `${duration(quantile(tookMs, 0.25))} to ${duration(quantile(tookMs, 0.75))}`;
+
+function functionRows(measured: readonly Measured[]): readonly (readonly string[])[] {
+  const names = [...new Set(measured.flatMap(({ figures }) => figures.functions.map((f) => f.function)))];
+  const rows = names.map((name) => [
+    name,
+    ...measured.map(({ figures }) => {
+      const found = figures.functions.filter((f) => f.function === name);
+      return found.map((f) => `${duration(f.p50Ms)} / ${duration(f.p99Ms)}  (${String(f.count)})`).join(', ');
+    }),
+  ]);
+  return [
+    ['function: p50 / p99 (runs)', ...measured.map(() => '')],
+    ...rows.map(([a = '', ...b]) => [`  ${a}`, ...b]),
+  ];
+}
+
+function channelRows(measured: readonly Measured[]): readonly (readonly string[])[] {
+  const edges = measured[0]?.named.plan.channels ?? [];
+  const rows = edges.map(({ from, to }) => [
+    `  ${edgeText(from, to)}`,
+    ...measured.map(
+      ({ named }) => named.plan.channels.find((c) => c.from === from && c.to === to)?.channel ?? '',
+    ),
+  ]);
+  return [['channel of each edge', ...measured.map(() => '')], ...rows];
+}
+
+/** How the second differs from the first. */
+function verdictLines([first, second]: readonly Measured[]): readonly string[] {
+  if (!first || !second)
+    return hanging('', 'There is one policy only, so there is nothing to compare it with.');
+  const [a, b] = [first.result.tookMs, second.result.tookMs];
+  if (a.length === 0 || b.length === 0)
+    return hanging('', 'No call was answered under one of the two, so they cannot be compared.');
+  const processes = `${String(first.named.plan.units.length)} → ${String(second.named.plan.units.length)} processes`;
+  const p50 = `${duration(quantile(a, 0.5))} → ${duration(quantile(b, 0.5))} (${change(quantile(a, 0.5), quantile(b, 0.5))})`;
+  const p99 = `${duration(quantile(a, 0.99))} → ${duration(quantile(b, 0.99))} (${change(quantile(a, 0.99), quantile(b, 0.99))})`;
+  return hanging(
+    '',
+    `${first.policy} → ${second.policy}: ${processes}; root call p50 ${p50}, p99 ${p99}. ${judgement(a, b)}`,
+  );
+}
+
+const change = (from: number, to: number): string => {
+  const percent = Math.round(((to - from) / from) * 100);
+  return `${percent > 0 ? '+' : percent < 0 ? '−' : '±'}${String(Math.abs(percent))} %`;
+};
+
+/** Overlapping middle halves: half of the calls of one lie among those of the other, so chance may have made it. */
+export function judgement(a: readonly number[], b: readonly number[]): string {
+  const faster = quantile(b, 0.75) < quantile(a, 0.25);
+  const slower = quantile(b, 0.25) > quantile(a, 0.75);
+  if (faster) return 'The middle halves of the two do not overlap: the second answered faster.';
+  if (slower) return 'The middle halves of the two do not overlap: the second answered more slowly.';
+  return 'The middle halves of the two overlap: in this run neither can be called faster.';
+}
+
+function caveat(measured: readonly Measured[]): string {
+  const calls = Math.min(...measured.map(({ result }) => result.tookMs.length));
+  const beyond = Math.max(1, calls - Math.ceil(0.99 * calls) + 1);
+  return (
+    `One run of ${String(calls)} calls each on a machine that does other things too; p99 is the ` +
+    `${beyond === 1 ? 'slowest call' : `slowest but ${String(beyond - 1)}`} of them and moves by chance. ` +
+    `Functions are timed inside their process, root calls at the client.`
+  );
+}
