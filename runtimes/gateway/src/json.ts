@@ -14,7 +14,6 @@ export interface Mistake {
 const SPACE = /[ \t\n\r]*/y;
 const SCALAR = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 // Control characters are what JSON forbids in a string.
-// eslint-disable-next-line no-control-regex
 const STRING_PART = /(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*/y;
 
 /** The first mistake in a text; undefined where it is JSON. */

@@ -263,7 +263,11 @@ export interface Asking extends Omit<RequestOptions, 'host' | 'port'> {
 }
 
 /** One request, on a connection of its own unless an agent is given. */
-export async function ask(gateway: Gateway, path: string, options: Asking = {}): Promise<Answered> {
+export async function ask(
+  gateway: Pick<Gateway, 'address'>,
+  path: string,
+  options: Asking = {},
+): Promise<Answered> {
   const { body, ...rest } = options;
   const { host, port } = gateway.address;
   return await new Promise((resolve, reject) => {
