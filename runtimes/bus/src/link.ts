@@ -5,14 +5,17 @@
  * is replaced by another; `caller.ts`, `listener.ts`, `puller.ts` talk over it.
  * Invariants:
  *  1. Nothing is published while the link is down: what the client would buffer might run long after its caller gave up.
- *  2. Every reply address lies under the instance's own inbox, `<inbox>.c.<n>` for answers; nothing else matches it.
- *  3. The connection is never drained with calls in flight: closing is the session's decision.
+ *  2. Every reply address lies under the instance's own inbox, `<inbox>.c.<token>` for answers, and cannot be guessed: who
+ *     may publish to a gateway's inbox would else answer calls that were never made to it.
+ *  3. An error in whoever handles a message is told and stays there: in the client it would end the reading for good.
+ *  4. The connection is never drained with calls in flight: closing is the session's decision.
  */
-import { connect, jwtAuthenticator } from '@nats-io/transport-node';
+import { connect } from '@nats-io/transport-node';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
-import { CallError } from '@sinter/contract';
+import { CallError, newId } from '@sinter/contract';
 import type { HeaderBlock } from './headers.ts';
 import { isNoResponders } from './headers.ts';
+import { authenticator } from './signature.ts';
 
 /** A signed JWT and the seed of its key. */
 export interface Credential {
@@ -33,6 +36,7 @@ export interface LinkOptions {
 }
 
 const encoder = new TextEncoder();
+const FLUSH_LIMIT_MS = 5_000;
 
 export class Link {
   readonly nc: NatsConnection;
@@ -41,7 +45,6 @@ export class Link {
   roundTripMs = 1;
   #up = true;
   #closed = false;
-  #next = 0;
   readonly #expected = new Map<string, (msg: Msg) => void>();
   readonly #downHandlers = new Set<() => void>();
   readonly #upHandlers = new Set<() => void>();
@@ -52,19 +55,20 @@ export class Link {
     this.inbox = options.inbox;
     this.#onProblem = options.onProblem ?? (() => undefined);
     const prefix = `${this.inbox}.c.`.length;
-    nc.subscribe(`${this.inbox}.c.*`, {
-      callback: (_error, msg) => this.#expected.get(msg.subject.slice(prefix))?.(msg),
-    });
+    this.subscribe(`${this.inbox}.c.*`, (msg) => this.#expected.get(msg.subject.slice(prefix))?.(msg));
     void this.#watch();
   }
 
-  /** Connects; rejects when no server answers within `timeoutMs`. */
-  static async open(options: LinkOptions, timeoutMs = 5_000): Promise<Link> {
+  /**
+   * Connects to the nearest server that answers, each within `timeoutMs`; rejects when none does. With `only` it connects to
+   * that server or rejects; should the connection be lost later, all servers are tried.
+   */
+  static async open(options: LinkOptions, timeoutMs = 5_000, only?: string): Promise<Link> {
     const nc = await connect({
-      servers: [...options.servers],
+      servers: only === undefined ? [...options.servers] : [only],
       noRandomize: true,
       ignoreClusterUpdates: true,
-      authenticator: jwtAuthenticator(options.credential.jwt, encoder.encode(options.credential.seed)),
+      authenticator: authenticator(options.credential),
       name: options.name,
       inboxPrefix: options.inbox,
       timeout: timeoutMs,
@@ -76,6 +80,7 @@ export class Link {
       maxPingOut: 2,
       noAsyncTraces: true,
     });
+    if (only !== undefined) nc.setServers([...options.servers]);
     const link = new Link(nc, options);
     void link.measure();
     return link;
@@ -106,25 +111,32 @@ export class Link {
 
   /** A fresh reply address; messages to it go to the handler until it is stopped. */
   expect(handler: (msg: Msg) => void): { readonly reply: string; stop(): void } {
-    const token = (this.#next++).toString(36);
+    const token = newId();
     this.#expected.set(token, handler);
     return { reply: `${this.inbox}.c.${token}`, stop: () => this.#expected.delete(token) };
   }
 
-  publish(subject: string, bytes: Uint8Array, headers?: HeaderBlock, reply?: string): void {
-    if (!this.up) return;
-    this.nc.publish(subject, bytes, {
-      ...(headers === undefined ? {} : { headers: headers.asMsgHdrs() }),
-      ...(reply === undefined ? {} : { reply }),
-    });
+  /** Says whether it was handed to the connection: not while that is down, nor what no server takes. Never throws. */
+  publish(subject: string, bytes: Uint8Array, headers?: HeaderBlock, reply?: string): boolean {
+    if (!this.up) return false;
+    try {
+      this.nc.publish(subject, bytes, {
+        ...(headers === undefined ? {} : { headers: headers.asMsgHdrs() }),
+        ...(reply === undefined ? {} : { reply }),
+      });
+      return true;
+    } catch (cause) {
+      this.#onProblem(`not published on ${subject}: ${String(cause)}`);
+      return false;
+    }
   }
 
   subscribe(subject: string, handler: (msg: Msg) => void, queue?: string): Subscription {
     return this.nc.subscribe(subject, {
       ...(queue === undefined ? {} : { queue }),
       callback: (error, msg) => {
-        if (error === null) handler(msg);
-        else this.#onProblem(`subscription ${subject}: ${error.message}`);
+        if (error !== null) this.#onProblem(`subscription ${subject}: ${error.message}`);
+        else this.#guard(`a message on ${msg.subject}`, () => handler(msg));
       },
     });
   }
@@ -155,7 +167,10 @@ export class Link {
           reject(unavailable(subject, `no answer within ${String(timeoutMs)} ms`));
         });
       }, timeoutMs);
-      this.publish(subject, bytes, headers, expected.reply);
+      if (!this.publish(subject, bytes, headers, expected.reply))
+        done(() => {
+          reject(unavailable(subject, 'it could not be sent'));
+        });
     });
   }
 
@@ -168,8 +183,19 @@ export class Link {
     }
   }
 
+  /** Resolves when the server has everything that was published before; rejects when it does not say so in time. */
   async flush(): Promise<void> {
-    await this.nc.flush();
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        reject(unavailable('flush', `no answer within ${String(FLUSH_LIMIT_MS)} ms`));
+      }, FLUSH_LIMIT_MS);
+    });
+    try {
+      await Promise.race([this.nc.flush(), limit]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async close(): Promise<void> {
@@ -204,7 +230,16 @@ export class Link {
   }
 
   #fire(handlers: ReadonlySet<() => void>): void {
-    for (const handler of [...handlers]) handler();
+    for (const handler of [...handlers]) this.#guard('a change of the connection', handler);
+  }
+
+  #guard(what: string, act: () => void): void {
+    try {
+      act();
+    } catch (cause) {
+      const why = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+      this.#onProblem(`${what} was not handled: ${why}`);
+    }
   }
 }
 
