@@ -27,7 +27,7 @@ export const BOOTSTRAP_VARIABLE = 'SINTER_BOOTSTRAP';
 export async function readBootstrap<T extends Bootstrap>(parentGone: () => void): Promise<T> {
   const fromEnvironment = process.env[BOOTSTRAP_VARIABLE];
   if (fromEnvironment !== undefined) {
-    delete process.env[BOOTSTRAP_VARIABLE];
+    Reflect.deleteProperty(process.env, BOOTSTRAP_VARIABLE);
     return parse<T>(fromEnvironment, `environment variable ${BOOTSTRAP_VARIABLE}`);
   }
   const line = await new Promise<string>((resolve, reject) => {
@@ -46,8 +46,16 @@ export async function readBootstrap<T extends Bootstrap>(parentGone: () => void)
 }
 
 function parse<T extends Bootstrap>(text: string, where: string): T {
-  const value: unknown = JSON.parse(text);
+  const value = parsed(text);
   if (typeof value !== 'object' || value === null || !('servers' in value) || !('credential' in value))
     throw new Error(`${where} holds no bootstrap: servers and credential are needed`);
   return value as T;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // the parser's own message would quote the text, which is secret
+  }
 }

@@ -3,14 +3,19 @@
  *
  * Owns: reply addresses, timers, and what is left to do after a call was given up (telling a callee that accepts late to
  * stop). `calls.ts` of the contract decides; this carries out.
- * Invariant: one timer serves all calls in flight; a call costs no timer of its own.
+ * Invariants:
+ *  1. One timer serves all calls in flight; a call costs no timer of its own.
+ *  2. Every attempt has a reply address of its own, so that a late answer to an older one is known as such.
+ *  3. A call stays on the link on which it was sent last; only a link that is down is left.
  */
 import {
   CallError,
   CallMachine,
   HOPS_LIMIT,
   callSubject,
+  isControl,
   readAnswer,
+  within,
   writeCall,
   writeCancel,
 } from '@sinter/contract';
@@ -43,13 +48,15 @@ const EMPTY = new Uint8Array(0);
 
 interface Pending {
   readonly machine: CallMachine;
+  readonly callee: Callee;
   link: Link;
-  readonly subject: string;
+  attempt: number;
   readonly head: OutgoingHead & { readonly revision: string };
   readonly payload: Payload;
   readonly resolve: (outcome: Outcome) => void;
   reply: string;
-  stop: () => void;
+  /** Stops listening for answers, to whichever attempt. */
+  readonly stops: (() => void)[];
   forgetAtMs: number;
 }
 
@@ -75,11 +82,13 @@ export class Caller implements Rider {
     terms: CallTerms,
     signal?: AbortSignal,
   ): Promise<Outcome> {
-    const refused = refusal(callee, head, signal);
+    const refused = refusal(callee, head, payload);
     if (refused) return { ok: false, error: refused };
     const startedAt = this.#clock.now();
-    if (!this.#session.link.up && !(await this.#session.whenUp(Math.min(CONNECT_WAIT_MS, terms.timeoutMs))))
-      return { ok: false, error: disconnected(callee) };
+    const waitMs = Math.max(0, Math.min(CONNECT_WAIT_MS, terms.timeoutMs));
+    const up = this.#session.link.up || (await this.#session.whenUp(waitMs, signal));
+    if (signal?.aborted) return { ok: false, error: cancelled(callee, head) };
+    if (!up) return { ok: false, error: disconnected(callee) };
     const left = terms.timeoutMs - (this.#clock.now() - startedAt);
     return await this.#start(callee, head, payload, { ...terms, timeoutMs: left }, signal);
   }
@@ -111,8 +120,9 @@ export class Caller implements Rider {
           this.#clock.now(),
           link.roundTripMs,
         ),
+        callee,
         link,
-        subject: callSubject(callee, callee.revision, callee.function),
+        attempt: 0,
         head: { ...head, revision: callee.revision },
         payload,
         resolve: (outcome) => {
@@ -120,13 +130,12 @@ export class Caller implements Rider {
           resolve(outcome);
         },
         reply: '',
-        stop: () => undefined,
+        stops: [],
         forgetAtMs: Infinity,
       };
       const onAbort = (): void => {
         this.#carryOut(p, p.machine.cancel());
       };
-      this.#bind(p, link);
       this.#pending.add(p);
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#carryOut(p, p.machine.start(this.#clock.now()));
@@ -136,10 +145,10 @@ export class Caller implements Rider {
     });
   }
 
-  #received(p: Pending, msg: Msg): void {
+  #received(p: Pending, attempt: number, msg: Msg): void {
     const now = this.#clock.now();
     if (isNoResponders(msg)) {
-      this.#carryOut(p, p.machine.noResponders(now));
+      if (attempt === p.attempt) this.#carryOut(p, p.machine.noResponders(now));
       return;
     }
     const answer = readAnswer(headersOf(msg), msg.data);
@@ -148,7 +157,7 @@ export class Caller implements Rider {
       if (answer.kind === 'Accepted') this.#tellToStop(p, answer.cancelTo);
       return;
     }
-    this.#carryOut(p, p.machine.answer(answer, now));
+    this.#carryOut(p, p.machine.answer(answer, now, attempt));
   }
 
   #carryOut(p: Pending, step: CallStep): void {
@@ -168,31 +177,37 @@ export class Caller implements Rider {
     }
   }
 
-  /** Answers to this call come over that link from now on. */
-  #bind(p: Pending, link: Link): void {
-    p.stop();
+  /** Answers to this attempt come over that link from now on. */
+  #bind(p: Pending, link: Link, attempt: number): void {
     this.#watch(link);
     const expected = link.expect((msg) => {
-      this.#received(p, msg);
+      this.#received(p, attempt, msg);
     });
     p.link = link;
+    p.attempt = attempt;
     p.reply = expected.reply;
-    p.stop = () => {
+    p.stops.push(() => {
       expected.stop();
-    };
+    });
   }
 
   #send(p: Pending, attempt: number, timeoutMs: number): void {
-    if (!p.link.up && p.link !== this.#session.link) this.#bind(p, this.#session.link);
+    const link = p.attempt === attempt && p.link.up ? p.link : this.#session.link;
+    if (link !== p.link || attempt !== p.attempt) this.#bind(p, link, attempt);
     const headers = new HeaderBlock();
     writeCall(headers, { head: { ...p.head, attempt, timeoutMs }, payload: p.payload });
-    p.link.publish(p.subject, p.payload.bytes, headers, p.reply);
+    const subject = callSubject(p.callee, p.callee.revision, p.callee.function);
+    if (!link.publish(subject, p.payload.bytes, headers, p.reply))
+      this.#carryOut(p, p.machine.unsent(this.#clock.now()));
   }
 
   #tellToStop(p: Pending, cancelTo: string): void {
-    const headers = new HeaderBlock();
-    writeCancel(headers, p.head.callId);
-    p.link.publish(cancelTo, EMPTY, headers);
+    if (isControl(p.callee, cancelTo)) {
+      const headers = new HeaderBlock();
+      writeCancel(headers, p.head.callId);
+      const link = p.link.up ? p.link : this.#session.link;
+      link.publish(cancelTo, EMPTY, headers);
+    }
     this.#forget(p);
   }
 
@@ -210,7 +225,7 @@ export class Caller implements Rider {
   }
 
   #forget(p: Pending): void {
-    p.stop();
+    for (const stop of p.stops) stop();
     this.#pending.delete(p);
   }
 
@@ -228,16 +243,20 @@ export class Caller implements Rider {
 const givenUp = (outcome: Outcome): boolean =>
   !outcome.ok && (outcome.error.code === 'Timeout' || outcome.error.code === 'Cancelled');
 
-function refusal(callee: Callee, head: OutgoingHead, signal: AbortSignal | undefined): CallError | undefined {
+function refusal(callee: Callee, head: OutgoingHead, payload: Payload): CallError | undefined {
+  const what = `${head.caller} → ${callee.function}`;
   if (head.hops >= HOPS_LIMIT)
-    return new CallError(
-      'TooManyHops',
-      `${head.caller} → ${callee.function}: a chain has at most ${String(HOPS_LIMIT)} calls`,
-    );
-  if (signal?.aborted)
-    return new CallError('Cancelled', `${head.caller} → ${callee.function}: cancelled by its caller`);
-  return undefined;
+    return new CallError('TooManyHops', `${what}: a chain has at most ${String(HOPS_LIMIT)} calls`);
+  try {
+    within(payload, `input of ${what}`);
+    return undefined;
+  } catch (tooLarge) {
+    return CallError.from(tooLarge);
+  }
 }
+
+const cancelled = (callee: Callee, head: OutgoingHead): CallError =>
+  new CallError('Cancelled', `${head.caller} → ${callee.function}: cancelled by its caller`);
 
 const disconnected = (callee: Callee): CallError =>
   new CallError('BusUnavailable', `${callee.function} cannot be called: no server of the bus is reachable`);

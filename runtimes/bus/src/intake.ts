@@ -12,9 +12,12 @@ import {
   ACCEPT_AFTER_MS,
   ALIVE_EVERY_MS,
   CallError,
+  HOPS_LIMIT,
   NO_ROOM,
+  controlSubject,
   readCall,
   readCancel,
+  within,
   writeAnswer,
 } from '@sinter/contract';
 import type { Answer, Call, Payload } from '@sinter/contract';
@@ -34,6 +37,8 @@ export interface IntakeOptions {
   readonly clock: Clock;
   readonly run: Run;
   readonly gateOf: (fn: string) => Gate | undefined;
+  /** The link in use: answers go over it when the one that brought the call is down. */
+  readonly link?: () => Link;
 }
 
 export interface IntakeCounters {
@@ -46,7 +51,9 @@ export interface IntakeCounters {
 
 const SWEEP_MS = 25;
 const REMEMBER_MS = 10_000;
+/** A larger result is not kept, nor are more bytes than this in all: who asks again for one of these is told so. */
 const REMEMBER_BYTES = 64 * 1024;
+const REMEMBER_BYTES_IN_ALL = 16 * 1024 * 1024;
 
 interface Accepted {
   readonly callId: string;
@@ -58,8 +65,13 @@ interface Accepted {
   saidAccepted: boolean;
   lastAliveAtMs: number;
   deadlineAtMs: number;
-  answer: Answer | undefined;
-  answeredAtMs: number;
+}
+
+/** A call that was answered: what is left of it, for who asks again. */
+interface Done {
+  readonly answer: Answer;
+  readonly bytes: number;
+  readonly answeredAtMs: number;
 }
 
 export class Intake {
@@ -67,7 +79,8 @@ export class Intake {
   readonly #options: IntakeOptions;
   readonly #running = new Map<string, Accepted>();
   /** In the order of their end, so that forgetting looks at the front only. */
-  readonly #done = new Map<string, Accepted>();
+  readonly #done = new Map<string, Done>();
+  #doneBytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: IntakeOptions) {
@@ -97,13 +110,13 @@ export class Intake {
       );
       return;
     }
-    const key = `${call.head.callId}/${String(call.head.attempt)}`;
-    const known = this.#running.get(key) ?? this.#done.get(key);
-    if (known) {
-      this.#again(known, link, reply);
-      return;
-    }
-    this.#admit(key, fn, call, link, reply);
+    const key = `${fn}/${call.head.callId}/${String(call.head.attempt)}`;
+    const running = this.#running.get(key);
+    const done = this.#done.get(key);
+    if (running || done) this.counters.repeated += 1;
+    if (running) this.#again(running, link, reply);
+    else if (done) this.#reply(link, reply, done.answer);
+    else this.#admit(key, fn, call, link, reply);
   }
 
   /** A message on the instance's control address. */
@@ -116,13 +129,10 @@ export class Intake {
 
   #admit(key: string, fn: string, call: Call, link: Link, reply: string): void {
     const gate = this.#options.gateOf(fn);
-    if (!gate || gate.overfull) {
+    const refused = this.#refusal(fn, call, gate);
+    if (!gate || refused) {
       this.counters.refused += 1;
-      const why = gate ? 'has no room' : `does not serve '${fn}' any more`;
-      const error = new CallError('Overloaded', `instance ${this.#options.instance} ${why}`, {
-        reason: NO_ROOM,
-      });
-      this.#reply(link, reply, this.#error(error));
+      if (refused) this.#reply(link, reply, this.#error(refused));
       return;
     }
     const now = this.#options.clock.now();
@@ -135,8 +145,6 @@ export class Intake {
       saidAccepted: false,
       lastAliveAtMs: now,
       deadlineAtMs: now + call.head.timeoutMs,
-      answer: undefined,
-      answeredAtMs: 0,
     };
     this.counters.accepted += 1;
     this.#running.set(key, accepted);
@@ -145,6 +153,14 @@ export class Intake {
       this.#sweep();
     }, SWEEP_MS).unref();
     void this.#run(key, fn, call, accepted, gate);
+  }
+
+  #refusal(fn: string, call: Call, gate: Gate | undefined): CallError | undefined {
+    if (call.head.hops > HOPS_LIMIT)
+      return new CallError('TooManyHops', `${fn}: a chain has at most ${String(HOPS_LIMIT)} calls`);
+    if (gate && !gate.overfull) return undefined;
+    const why = gate ? 'has no room' : `does not serve '${fn}' any more`;
+    return new CallError('Overloaded', `instance ${this.#options.instance} ${why}`, { reason: NO_ROOM });
   }
 
   async #run(key: string, fn: string, call: Call, a: Accepted, gate: Gate): Promise<void> {
@@ -158,7 +174,7 @@ export class Intake {
           const payload = await this.#options.run(fn, { head, payload: call.payload }, a.abort.signal);
           answer = {
             kind: 'Result',
-            payload,
+            payload: within(payload, `result of ${fn}`),
             machine: this.#options.machine,
             instance: this.#options.instance,
           };
@@ -170,22 +186,28 @@ export class Intake {
       answer = this.#error(CallError.from(thrown, fn));
     }
     this.#running.delete(key);
-    a.answer = answer;
-    a.answeredAtMs = this.#options.clock.now();
-    this.#done.set(key, a);
     this.#reply(a.link, a.reply, answer);
-    if (answer.kind === 'Result' && answer.payload.bytes.byteLength > REMEMBER_BYTES) {
-      const error = new CallError('CalleeLost', 'the result was sent once and is too large to be kept');
-      a.answer = this.#error(error);
-    }
+    this.#remember(key, answer);
+  }
+
+  #remember(key: string, answer: Answer): void {
+    const bytes = answer.kind === 'Result' ? answer.payload.bytes.byteLength : 0;
+    const keep = bytes <= REMEMBER_BYTES && this.#doneBytes + bytes <= REMEMBER_BYTES_IN_ALL;
+    const kept = keep
+      ? answer
+      : this.#error(new CallError('CalleeLost', 'the result was sent once and is too large to be kept'));
+    this.#doneBytes += keep ? bytes : 0;
+    this.#done.set(key, {
+      answer: kept,
+      bytes: keep ? bytes : 0,
+      answeredAtMs: this.#options.clock.now(),
+    });
   }
 
   #again(a: Accepted, link: Link, reply: string): void {
-    this.counters.repeated += 1;
     a.link = link;
     a.reply = reply;
-    if (a.answer) this.#reply(link, reply, a.answer);
-    else this.#sayAccepted(a);
+    this.#sayAccepted(a);
   }
 
   #sweep(): void {
@@ -193,16 +215,17 @@ export class Intake {
     for (const a of this.#running.values()) {
       if (!a.saidAccepted) {
         if (now - a.startedAtMs >= ACCEPT_AFTER_MS) this.#sayAccepted(a);
-      } else if (now - a.lastAliveAtMs >= ALIVE_EVERY_MS) {
+      } else if (now - a.lastAliveAtMs >= ALIVE_EVERY_MS && now < a.deadlineAtMs) {
         a.lastAliveAtMs = now;
         this.#reply(a.link, a.reply, { kind: 'Alive', instance: this.#options.instance });
       }
       if (now >= a.deadlineAtMs)
         a.abort.abort(new CallError('Timeout', `no result within the caller's time`));
     }
-    for (const [key, a] of this.#done) {
-      if (now - a.answeredAtMs < REMEMBER_MS) break;
+    for (const [key, { bytes, answeredAtMs }] of this.#done) {
+      if (now - answeredAtMs < REMEMBER_MS) break;
       this.#done.delete(key);
+      this.#doneBytes -= bytes;
     }
     if (this.#running.size === 0 && this.#done.size === 0) {
       clearInterval(this.#timer);
@@ -215,7 +238,7 @@ export class Intake {
     a.lastAliveAtMs = this.#options.clock.now();
     this.#reply(a.link, a.reply, {
       kind: 'Accepted',
-      cancelTo: controlSubject(a.link),
+      cancelTo: controlSubject(this.#alive(a.link).inbox),
       machine: this.#options.machine,
       instance: this.#options.instance,
     });
@@ -229,9 +252,11 @@ export class Intake {
     if (to === '') return;
     const headers = new HeaderBlock();
     const bytes = writeAnswer(headers, answer);
-    link.publish(to, bytes, headers);
+    this.#alive(link).publish(to, bytes, headers);
+  }
+
+  /** The link that brought a call, or the one in use where that is down. */
+  #alive(link: Link): Link {
+    return link.up ? link : (this.#options.link?.() ?? link);
   }
 }
-
-/** Where an instance takes cancellations, over one of its links. */
-export const controlSubject = (link: Link): string => `${link.inbox}.ctl`;

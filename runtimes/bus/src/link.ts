@@ -35,7 +35,6 @@ export interface LinkOptions {
   readonly onProblem?: (problem: string) => void;
 }
 
-const encoder = new TextEncoder();
 const FLUSH_LIMIT_MS = 5_000;
 
 export class Link {

@@ -8,13 +8,12 @@
  *  2. Interest follows the gate: dropped when full, renewed when eased; at most CHANGES_PER_SECOND in all.
  *  3. A message whose reply address no caller of this workflow can own is dropped: it was reflected by the server.
  */
-import { CALL_QUEUE, HEADER, callSubject, isAnswerable, writeAnswer } from '@sinter/contract';
+import { CALL_QUEUE, HEADER, callSubject, controlSubject, isAnswerable, writeAnswer } from '@sinter/contract';
 import type { WorkflowKey } from '@sinter/contract';
 import type { Msg, Subscription } from '@nats-io/transport-node';
 import type { Clock } from './clock.ts';
 import type { Gate } from './gate.ts';
 import { HeaderBlock, headersOf } from './headers.ts';
-import { controlSubject } from './intake.ts';
 import type { Intake } from './intake.ts';
 import type { Link } from './link.ts';
 import { OVERLAP_MS } from './session.ts';
@@ -45,10 +44,10 @@ export class Listener implements Rider {
   readonly #options: ListenerOptions;
   readonly #subjects = new Map<string, Subject>();
   readonly #watched = new Set<Gate>();
-  readonly #control = new Map<Link, Subscription>();
   readonly #recent: number[] = [];
   #later: NodeJS.Timeout | undefined;
   #stopped = false;
+  #moving: Promise<void> = Promise.resolve();
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -58,6 +57,7 @@ export class Listener implements Rider {
 
   /** Serves exactly these functions under exactly these revisions; what is no longer among them is drained. */
   async serve(wanted: readonly { readonly fn: string; readonly revision: string }[]): Promise<void> {
+    if (this.#stopped) wanted = [];
     const keys = new Set(wanted.map(({ fn, revision }) => `${revision}.${fn}`));
     for (const { fn, revision } of wanted) {
       const key = `${revision}.${fn}`;
@@ -77,22 +77,30 @@ export class Listener implements Rider {
     return [...new Set([...this.#subjects.values()].map((s) => s.revision))].sort();
   }
 
+  /** Gives up all interest, for good; resolves when what was under way has been taken in. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#later);
-    await this.serve([]);
+    await Promise.all([this.serve([]), this.#moving]);
   }
 
-  async moved(to: Link, from: Link): Promise<void> {
+  moved(to: Link, from: Link): Promise<void> {
+    const moving = this.#move(to, from);
+    this.#moving = moving.catch(() => undefined); // told to the session
+    return moving;
+  }
+
+  async #move(to: Link, from: Link): Promise<void> {
     this.#listenToControl(to);
     const old = [...this.#subjects.values()].map((subject) => {
       const before = subject.subscription;
       if (before) subject.subscription = this.#subscribe(subject, to);
       return before;
     });
-    await to.flush();
+    // Should the new link go down at once, it subscribes again when it is back; the old interest goes all the same.
+    await to.flush().catch(() => undefined);
     await new Promise((resolve) => setTimeout(resolve, OVERLAP_MS));
-    await Promise.all(old.map((s) => (s && from.up ? s.drain().catch(() => undefined) : undefined)));
+    await Promise.all(old.map((s) => (s && from.up ? s.drain().catch(() => undefined) : Promise.resolve())));
   }
 
   busy(link: Link): number {
@@ -100,12 +108,9 @@ export class Listener implements Rider {
   }
 
   #listenToControl(link: Link): void {
-    this.#control.set(
-      link,
-      link.subscribe(controlSubject(link), (msg) => {
-        this.#options.intake.control(msg);
-      }),
-    );
+    link.subscribe(controlSubject(link.inbox), (msg) => {
+      this.#options.intake.control(msg);
+    });
   }
 
   #watch(fn: string): void {

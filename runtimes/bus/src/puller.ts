@@ -5,7 +5,9 @@
  * Invariants:
  *  1. A call is acknowledged only after its run succeeded or its dead letter is stored.
  *  2. No more is asked for than could start at once: what lies unpulled is another instance's to take.
- *  3. Deliveries are counted here and not limited by the server: with `max_deliver` a call whose host dies on the last
+ *  3. What the server may have sent before it heard that we stopped, or moved, is still taken on: it would else lie there
+ *     until its wait for an acknowledgement ends, with an attempt gone.
+ *  4. Deliveries are counted here and not limited by the server: with `max_deliver` a call whose host dies on the last
  *     attempt would be stranded.
  */
 import {
@@ -21,8 +23,9 @@ import {
 import type { Call, RetryTerms, WorkflowKey } from '@sinter/contract';
 import type { Msg, Subscription } from '@nats-io/transport-node';
 import type { Gate } from './gate.ts';
-import { HeaderBlock, headersOf } from './headers.ts';
+import { HeaderBlock, headersOf, isNoResponders } from './headers.ts';
 import type { Link } from './link.ts';
+import { readAck } from './acks.ts';
 import type { Rider, Session } from './session.ts';
 
 export interface PulledWork {
@@ -36,6 +39,11 @@ export interface PulledWork {
   readonly last: boolean;
 }
 
+/** A call that will not run any more. */
+export type DeadWork = Pick<PulledWork, 'caller' | 'deliveries' | 'acceptedAtMs'> & {
+  readonly callId: string;
+};
+
 export interface PullerOptions {
   readonly session: Session;
   readonly workflow: WorkflowKey;
@@ -43,6 +51,8 @@ export interface PullerOptions {
   readonly gate: Gate;
   readonly retryOf: (caller: string) => RetryTerms;
   readonly run: (work: PulledWork, signal: AbortSignal) => Promise<void>;
+  /** Told of a call that became a dead letter without a last run: its host died in it, or it could not be read. */
+  readonly onDead?: (work: DeadWork, error: CallError) => void;
   readonly onProblem: (problem: string) => void;
 }
 
@@ -55,23 +65,41 @@ export interface PullerCounters {
 }
 
 const PULL_MS = 5_000;
+const POLL_MS = 250;
 const RENEW_MS = 4_000;
 const ACK_MS = 2_000;
+/** How long the server is told again and again that a call is settled: beyond it the call runs once more. */
+const SETTLE_LIMIT_MS = 60_000;
 const BATCH_LIMIT = 32;
 const encoder = new TextEncoder();
+const IN_PROGRESS = encoder.encode('+WPI');
+
+/** What was asked of the server, and the subscription on which it comes. */
+interface Asked {
+  readonly link: Link;
+  readonly subscription: Subscription;
+  /** Still to come of what was asked for; nothing may come after `untilMs`. */
+  expecting: number;
+  untilMs: number;
+}
+
+/** A call that is being worked on; the address is that of its newest delivery. */
+interface Running {
+  ackTo: string;
+}
 
 export class Puller implements Rider {
   readonly counters: PullerCounters = { executed: 0, failed: 0, redelivered: 0, dead: 0 };
   readonly #options: PullerOptions;
-  readonly #running = new Map<string, { readonly msg: Msg; readonly link: Link; ackTo: string }>();
-  readonly #abort = new AbortController();
+  readonly #running = new Map<string, Running>();
+  readonly #never = new AbortController().signal;
   #active = false;
-  #asked: { readonly link: Link; readonly subscription: Subscription } | undefined;
-  #expecting = 0;
-  #askedUntilMs = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #asked: Asked | undefined;
+  #leaving: Promise<void> = Promise.resolve();
+  #poll: NodeJS.Timeout | undefined;
   #renewing: NodeJS.Timeout | undefined;
   #pulls = 0;
+  readonly #watched = new WeakSet<Link>();
 
   constructor(options: PullerOptions) {
     this.#options = options;
@@ -84,192 +112,242 @@ export class Puller implements Rider {
   start(): void {
     if (this.#active) return;
     this.#active = true;
-    this.#timer = setInterval(() => {
+    this.#poll = setInterval(() => {
       this.#ask();
-    }, 250);
-    this.#renewing = setInterval(() => {
-      for (const { link, ackTo } of this.#running.values()) link.publish(ackTo, encoder.encode('+WPI'));
+    }, POLL_MS);
+    this.#renewing ??= setInterval(() => {
+      this.#renew();
     }, RENEW_MS);
     this.#ask();
   }
 
-  /** Asks for no more; what was taken is finished. Resolves when nothing runs. */
+  /** Asks for no more; what was taken is finished. Resolves when nothing runs, or when it was started again. */
   async stop(): Promise<void> {
     this.#active = false;
-    clearInterval(this.#timer);
-    this.#asked?.subscription.unsubscribe();
-    this.#asked = undefined;
-    this.#expecting = 0;
-    while (this.#running.size > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    clearInterval(this.#poll);
+    this.#leave();
+    await this.#leaving;
+    while (this.#running.size > 0 && !this.#isActive())
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    if (this.#isActive()) return;
     clearInterval(this.#renewing);
+    this.#renewing = undefined;
   }
 
   async moved(): Promise<void> {
-    this.#asked?.subscription.unsubscribe();
-    this.#asked = undefined;
-    this.#expecting = 0;
+    this.#leave();
     this.#ask();
+    await this.#leaving;
   }
 
-  busy(link: Link): number {
-    let n = 0;
-    for (const r of this.#running.values()) if (r.link === link) n += 1;
-    return n;
+  /** Only the request for more is bound to a link, and `moved` has seen to it. */
+  busy(): number {
+    return 0;
   }
 
   get running(): number {
     return this.#running.size;
   }
 
+  #isActive(): boolean {
+    return this.#active;
+  }
+
   #ask(): void {
-    const { session, gate, workflow } = this.#options;
-    if (!this.#active || !session.link.up) return;
+    const { session, gate } = this.#options;
+    const { link } = session;
+    if (!this.#active || !link.up) return;
+    if (this.#asked && this.#asked.link !== link) this.#leave();
+    const asked = (this.#asked ??= this.#listen(link));
     const now = performance.now();
-    if (this.#expecting > 0 && now < this.#askedUntilMs) return;
+    if (asked.expecting > 0 && now < asked.untilMs) return;
     const batch = Math.min(BATCH_LIMIT, gate.room);
     if (batch === 0) return;
-    const link = session.link;
-    if (this.#asked?.link !== link) {
-      this.#asked?.subscription.unsubscribe();
-      this.#pulls += 1;
-      const inbox = `${link.inbox}.p.${this.#options.function}-${String(this.#pulls)}`;
-      this.#asked = {
-        link,
-        subscription: link.subscribe(inbox, (msg) => {
-          this.#received(msg, link);
-        }),
-      };
-    }
-    this.#expecting = batch;
-    this.#askedUntilMs = now + PULL_MS + 500;
-    const next = `${JS_API_PREFIX}.CONSUMER.MSG.NEXT.${asyncStream(workflow, this.#options.function)}.${WORK_CONSUMER}`;
+    const stream = asyncStream(this.#options.workflow, this.#options.function);
+    const next = `${JS_API_PREFIX}.CONSUMER.MSG.NEXT.${stream}.${WORK_CONSUMER}`;
     const request = encoder.encode(JSON.stringify({ batch, expires: PULL_MS * 1e6 }));
-    link.nc.publish(next, request, { reply: this.#asked.subscription.getSubject() });
+    if (!link.publish(next, request, undefined, asked.subscription.getSubject())) return;
+    asked.expecting = batch;
+    asked.untilMs = now + PULL_MS + 500;
   }
 
-  #received(msg: Msg, link: Link): void {
+  #listen(link: Link): Asked {
+    this.#watch(link);
+    this.#pulls += 1;
+    const inbox = `${link.inbox}.p.${this.#options.function}-${String(this.#pulls)}`;
+    const subscription = link.subscribe(inbox, (msg) => {
+      this.#received(msg, asked);
+    });
+    const asked: Asked = { link, subscription, expecting: 0, untilMs: 0 };
+    return asked;
+  }
+
+  /** Takes what is under way, and nothing after it. */
+  #leave(): void {
+    const asked = this.#asked;
+    this.#asked = undefined;
+    if (!asked || asked.subscription.isClosed()) return;
+    // A link that is down has nothing under way.
+    if (asked.link.up) this.#leaving = asked.subscription.drain().catch(() => undefined);
+    else asked.subscription.unsubscribe();
+  }
+
+  /** With a connection goes what was asked over it; what runs must be renewed as soon as it is back. */
+  #watch(link: Link): void {
+    if (this.#watched.has(link)) return;
+    this.#watched.add(link);
+    link.onUp(() => {
+      if (this.#asked?.link === link) this.#leaveUnheard(this.#asked);
+      this.#renew();
+      this.#ask();
+    });
+  }
+
+  /** A new address, so that what the server may still hold of the old request is not sent as well. */
+  #leaveUnheard(asked: Asked): void {
+    this.#asked = undefined;
+    asked.subscription.unsubscribe();
+  }
+
+  #renew(): void {
+    const { link } = this.#options.session;
+    for (const { ackTo } of this.#running.values()) link.publish(ackTo, IN_PROGRESS);
+  }
+
+  #received(msg: Msg, asked: Asked): void {
     const subject = parseWorkSubject(msg.subject);
     if (subject?.fn !== this.#options.function) {
-      // A status of the pull itself: expired, nobody there. Ask again.
-      this.#expecting = 0;
-      if (msg.headers?.code === 503) return;
-      this.#ask();
+      // A status of the request itself. After the usual ones (expired, nothing there) it is made again at once, after a
+      // refusal with the next poll: the server would else be asked and refuse in turn without a pause.
+      asked.expecting = 0;
+      const code = isNoResponders(msg) ? 503 : (msg.headers?.code ?? 0);
+      if (code === 404 || code === 408) this.#ask();
       return;
     }
-    this.#expecting = Math.max(0, this.#expecting - 1);
-    void this.#execute(msg, subject.caller, subject.callId, link);
+    asked.expecting = Math.max(0, asked.expecting - 1);
+    void this.#execute(msg, subject.caller, subject.callId);
   }
 
-  async #execute(msg: Msg, caller: string, callId: string, link: Link): Promise<void> {
+  async #execute(msg: Msg, caller: string, callId: string): Promise<void> {
     const ackTo = msg.reply ?? '';
-    const known = this.#running.get(callId);
+    const known = this.#running.get(msg.subject);
     const deliveries = deliveriesOf(ackTo);
     if (deliveries > 1) this.counters.redelivered += 1;
     if (known) {
       // Redelivered while it runs here (its renewal was late): the newest delivery is the one to acknowledge.
       known.ackTo = ackTo;
-      link.publish(ackTo, encoder.encode('+WPI'));
+      this.#options.session.link.publish(ackTo, IN_PROGRESS);
       return;
     }
-    const entry = { msg, link, ackTo };
-    this.#running.set(callId, entry);
+    const entry: Running = { ackTo };
+    this.#running.set(msg.subject, entry);
     try {
-      await this.#attempt(msg, caller, deliveries, entry);
+      await this.#attempt(msg, caller, callId, deliveries, entry);
     } catch (cause) {
       this.#options.onProblem(`${this.#options.function}: ${callId} was not settled: ${String(cause)}`);
     } finally {
-      this.#running.delete(callId);
+      this.#running.delete(msg.subject);
       this.#ask();
     }
   }
 
-  async #attempt(msg: Msg, caller: string, deliveries: number, entry: { ackTo: string }): Promise<void> {
+  async #attempt(
+    msg: Msg,
+    caller: string,
+    callId: string,
+    deliveries: number,
+    entry: Running,
+  ): Promise<void> {
     const retry = this.#options.retryOf(caller);
     const call = readCall(headersOf(msg), msg.data);
+    const dead = { caller, callId, deliveries, acceptedAtMs: acceptedAt(entry.ackTo) };
     if ('unreadable' in call) {
-      await this.#bury(
-        msg,
-        caller,
-        new CallError('FunctionFailed', call.unreadable, { reason: 'BadFrame' }),
-        deliveries,
-      );
-      await this.#settle(entry.ackTo, '+TERM');
+      const error = new CallError('FunctionFailed', call.unreadable, { reason: 'BadFrame' });
+      await this.#bury(msg, dead, error, entry);
+      this.#options.onDead?.(dead, error);
       return;
     }
     if (deliveries > retry.attempts) {
-      const error = new CallError('CalleeLost', `${String(retry.attempts)} attempts ended without a result`);
-      await this.#bury(msg, caller, error, deliveries - 1);
-      await this.#settle(entry.ackTo, '+TERM');
+      const why = `${String(retry.attempts)} attempts ended without a result`;
+      const error = new CallError('CalleeLost', why, { function: this.#options.function });
+      await this.#bury(msg, { ...dead, deliveries: deliveries - 1 }, error, entry);
+      this.#options.onDead?.(dead, error);
       return;
     }
-    await this.#options.gate.enter(this.#abort.signal);
+    const failed = await this.#run({
+      call,
+      caller,
+      deliveries,
+      acceptedAtMs: dead.acceptedAtMs,
+      last: deliveries >= retry.attempts,
+    });
+    if (!failed) await this.#settle(entry, '+ACK');
+    else if (deliveries >= retry.attempts) await this.#bury(msg, dead, failed, entry);
+    else {
+      const delay = Math.round(backoffMs(retry, deliveries) * 1e6);
+      await this.#settle(entry, `-NAK ${JSON.stringify({ delay })}`);
+    }
+  }
+
+  /** Runs it when there is room; gives the error that it ended with. */
+  async #run(work: PulledWork): Promise<CallError | undefined> {
+    await this.#options.gate.enter(this.#never);
     try {
-      const acceptedAtMs = acceptedAt(entry.ackTo);
-      const last = deliveries >= retry.attempts;
-      await this.#options.run({ call, caller, deliveries, acceptedAtMs, last }, this.#abort.signal);
+      await this.#options.run(work, this.#never);
       this.counters.executed += 1;
+      return undefined;
     } catch (thrown) {
       this.counters.failed += 1;
-      await this.#failed(
-        msg,
-        caller,
-        CallError.from(thrown, this.#options.function),
-        deliveries,
-        retry,
-        entry,
-      );
-      return;
+      return CallError.from(thrown, this.#options.function);
     } finally {
       this.#options.gate.leave();
     }
-    await this.#settle(entry.ackTo, '+ACK');
   }
 
-  async #failed(
-    msg: Msg,
-    caller: string,
-    error: CallError,
-    deliveries: number,
-    retry: RetryTerms,
-    entry: { readonly ackTo: string },
-  ): Promise<void> {
-    if (deliveries < retry.attempts) {
-      const delay = Math.round(backoffMs(retry, deliveries) * 1e6);
-      await this.#settle(entry.ackTo, `-NAK ${JSON.stringify({ delay })}`);
-      return;
-    }
-    await this.#bury(msg, caller, error, deliveries);
-    await this.#settle(entry.ackTo, '+TERM');
-  }
-
-  /** Stores the dead letter: the call as it came, with why it died. Rejects when it could not be stored. */
-  async #bury(msg: Msg, caller: string, error: CallError, deliveries: number): Promise<void> {
-    const subject = parseWorkSubject(msg.subject);
-    if (!subject) return;
+  /** Stores the dead letter (the call as it came, with why it died), then lets go of the call. */
+  async #bury(msg: Msg, dead: DeadWork, error: CallError, entry: Running): Promise<void> {
     const headers = new HeaderBlock();
     for (const [name, values] of msg.headers ?? [])
       if (!name.startsWith('Nats-')) headers.set(name, values[0] ?? '');
-    headers.set('Sinter-Error', JSON.stringify(error.toWire()).slice(0, 4096));
-    headers.set('Sinter-Deliveries', String(deliveries));
-    headers.set('Nats-Msg-Id', `dead.${subject.callId}`);
-    const to = deadSubject(this.#options.workflow, this.#options.function, caller, subject.callId);
-    await this.#options.session.link.request(to, msg.data, ACK_MS, headers);
+    const { message } = error;
+    const told = { ...error.toWire(), message: message.slice(0, ERROR_LIMIT) };
+    headers.set('Sinter-Error', JSON.stringify(told));
+    headers.set('Sinter-Deliveries', String(dead.deliveries));
+    headers.set('Nats-Msg-Id', `dead.${dead.callId}`);
+    const to = deadSubject(this.#options.workflow, this.#options.function, dead.caller, dead.callId);
+    await this.#untilTold(async () => {
+      readAck(await this.#options.session.link.request(to, msg.data, ACK_MS, headers), to);
+    });
     this.counters.dead += 1;
+    await this.#settle(entry, '+TERM');
   }
 
   /** Tells the server, and waits for its word: an acknowledgement that is lost means another run. */
-  async #settle(ackTo: string, verdict: string): Promise<void> {
-    for (let tries = 0; tries < 3; tries++) {
+  async #settle(entry: Running, verdict: string): Promise<void> {
+    await this.#untilTold(async () => {
+      await this.#options.session.link.request(entry.ackTo, encoder.encode(verdict), ACK_MS);
+    });
+  }
+
+  /** Tries until the server has answered; while that is down, for SETTLE_LIMIT_MS. */
+  async #untilTold(tell: () => Promise<void>): Promise<void> {
+    const untilMs = performance.now() + SETTLE_LIMIT_MS;
+    for (;;) {
       try {
         await this.#options.session.whenUp(ACK_MS);
-        await this.#options.session.link.request(ackTo, encoder.encode(verdict), ACK_MS);
+        await tell();
         return;
       } catch (cause) {
-        if (tries === 2) throw cause;
+        const { link } = this.#options.session;
+        if (link.closed || performance.now() >= untilMs) throw cause;
+        if (link.up) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       }
     }
   }
 }
+
+/** The longest message of an error in a dead letter's header. */
+const ERROR_LIMIT = 1024;
 
 /**
  * `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<timestamp ns>.<pending>`, or with domain and

@@ -4,7 +4,15 @@
  * Owns: reading it by direct get, hearing of changes on the bucket's own subject, reading again after a reconnection.
  * Invariants: an older generation never replaces a newer one; when cut off, the last value stays.
  */
-import { JS_API_PREFIX, ROUTES_BUCKET, kvStream, kvSubject, routeKey } from '@sinter/contract';
+import {
+  JS_API_PREFIX,
+  ROUTES_BUCKET,
+  changeSubject,
+  isSpoken,
+  kvStream,
+  kvSubject,
+  routeKey,
+} from '@sinter/contract';
 import type { RouteRecord, WorkflowKey } from '@sinter/contract';
 import type { Msg, Subscription } from '@nats-io/transport-node';
 import type { Link } from './link.ts';
@@ -12,6 +20,8 @@ import type { Rider, Session } from './session.ts';
 
 const GET_MS = 1_000;
 const REREAD_MS = 30_000;
+/** After a failed reading, or while there is no route at all, it is read again sooner. */
+const RETRY_MS = 1_000;
 const decoder = new TextDecoder();
 const EMPTY = new Uint8Array(0);
 
@@ -24,6 +34,7 @@ export class RouteWatch implements Rider {
   #subscription: Subscription | undefined;
   #timer: NodeJS.Timeout | undefined;
   #offUp: () => void = () => undefined;
+  #stopped = false;
 
   constructor(
     session: Session,
@@ -46,12 +57,12 @@ export class RouteWatch implements Rider {
     this.#session.add(this);
     this.#listen(this.#session.link);
     await this.#session.link.flush();
-    await this.read();
-    this.#timer = setInterval(() => void this.read(), REREAD_MS);
+    await this.#keepReading();
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#stopped = true;
+    clearTimeout(this.#timer);
     this.#offUp();
     this.#subscription?.unsubscribe();
   }
@@ -59,7 +70,7 @@ export class RouteWatch implements Rider {
   async moved(to: Link): Promise<void> {
     const old = this.#subscription;
     this.#listen(to);
-    await to.flush();
+    await to.flush().catch(() => undefined); // when it comes up again the route is read anyway
     old?.unsubscribe();
     await this.read();
   }
@@ -68,8 +79,17 @@ export class RouteWatch implements Rider {
     return 0;
   }
 
-  /** Reads the stored value; a failure is reported and leaves the last one. */
-  async read(): Promise<void> {
+  async #keepReading(): Promise<void> {
+    const wasRead = await this.read();
+    if (this.#stopped) return;
+    this.#timer = setTimeout(
+      () => void this.#keepReading(),
+      wasRead && this.#route !== undefined ? REREAD_MS : RETRY_MS,
+    );
+  }
+
+  /** Reads the stored value and says whether that went well; a failure is reported and leaves the last one. */
+  async read(): Promise<boolean> {
     const subject = kvSubject(ROUTES_BUCKET, routeKey(this.#workflow));
     try {
       const msg = await this.#session.link.request(
@@ -77,32 +97,47 @@ export class RouteWatch implements Rider {
         EMPTY,
         GET_MS,
       );
-      if (msg.headers?.code === 404) return;
-      this.#take(msg);
+      if (msg.headers?.code !== 404) this.#take(msg);
+      return true;
     } catch (cause) {
-      this.#onProblem(`the route was not read: ${String(cause)}`);
+      if (!this.#stopped) this.#onProblem(`the route was not read: ${String(cause)}`);
+      return false;
     }
   }
 
   #listen(link: Link): void {
     this.#offUp();
     this.#offUp = link.onUp(() => void this.read());
-    this.#subscription = link.subscribe(kvSubject(ROUTES_BUCKET, routeKey(this.#workflow)), (msg) => {
+    this.#subscription = link.subscribe(changeSubject(routeKey(this.#workflow)), (msg) => {
       this.#take(msg);
     });
   }
 
   #take(msg: Msg): void {
     if (msg.data.byteLength === 0) return;
-    let route: RouteRecord;
-    try {
-      route = JSON.parse(decoder.decode(msg.data)) as RouteRecord;
-    } catch (cause) {
-      this.#onProblem(`a route that cannot be read was ignored: ${String(cause)}`);
+    const route = parsed(decoder.decode(msg.data));
+    if (!route) {
+      this.#onProblem('a route that cannot be read was ignored');
       return;
     }
     if (this.#route && route.generation <= this.#route.generation) return;
     this.#route = route;
     this.#onRoute(route);
+  }
+}
+
+/** A route of a version that is understood here; undefined for anything else. */
+function parsed(text: string): RouteRecord | undefined {
+  try {
+    const route = JSON.parse(text) as Partial<RouteRecord> | null;
+    const whole =
+      isSpoken(Number(route?.version)) &&
+      Number.isSafeInteger(route?.generation) &&
+      typeof route?.current === 'string' &&
+      Array.isArray(route.draining) &&
+      typeof route.revisions === 'object';
+    return whole ? (route as RouteRecord) : undefined;
+  } catch {
+    return undefined; // told by who calls
   }
 }

@@ -4,9 +4,9 @@
  * Owns: the publish, its acknowledgement, and the resends in between. Invariant: every resend carries the same message id,
  * so that the server keeps one of them.
  */
-import { CallError, asyncStream, workSubject, writeCall } from '@sinter/contract';
+import { CallError, HOPS_LIMIT, asyncStream, within, workSubject, writeCall } from '@sinter/contract';
 import type { CallHead, Payload, WorkflowKey } from '@sinter/contract';
-import type { Msg } from '@nats-io/transport-node';
+import { readAck } from './acks.ts';
 import type { Clock } from './clock.ts';
 import { HeaderBlock } from './headers.ts';
 import type { Session } from './session.ts';
@@ -23,7 +23,8 @@ export interface Work {
 export const ACCEPT_LIMIT_MS = 2_000;
 const TRY_MS = 700;
 const PAUSE_MS = 50;
-const decoder = new TextDecoder();
+/** A key becomes part of a header and of the server's memory of ids. */
+export const KEY_LIMIT = 256;
 
 /** Says whether the server had this work already (the same key, or a resend whose first try had arrived). */
 export async function sendWork(
@@ -32,6 +33,8 @@ export async function sendWork(
   work: Work,
 ): Promise<{ readonly duplicate: boolean }> {
   const { workflow, head } = work;
+  const what = `${head.caller} → ${work.function}`;
+  refuse(work, what);
   const subject = workSubject(workflow, work.function, head.caller, head.callId);
   const headers = new HeaderBlock();
   writeCall(headers, { head: { ...head, attempt: 1, timeoutMs: 0 }, payload: work.payload });
@@ -42,46 +45,43 @@ export async function sendWork(
     return { duplicate: false };
   }
   const deadlineAtMs = clock.now() + ACCEPT_LIMIT_MS;
+  let last: unknown;
   for (;;) {
     const left = deadlineAtMs - clock.now();
     try {
-      if (left > 0 && (await session.whenUp(left)))
-        return readAck(
-          await session.link.request(subject, work.payload.bytes, Math.min(TRY_MS, left), headers),
-          work,
-        );
+      if (left > 0 && (await session.whenUp(left))) {
+        const tryMs = Math.max(1, Math.min(TRY_MS, deadlineAtMs - clock.now()));
+        return readAck(await session.link.request(subject, work.payload.bytes, tryMs, headers), what);
+      }
     } catch (cause) {
       if (!(cause instanceof CallError) || cause.code !== 'BusUnavailable') throw cause;
+      last = cause;
     }
-    if (deadlineAtMs - clock.now() <= PAUSE_MS) throw notAccepted(work);
+    if (deadlineAtMs - clock.now() <= PAUSE_MS) throw notAccepted(what, last);
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
 }
 
-const notAccepted = (work: Work): CallError =>
+/** Throws for what may not be sent at all. */
+function refuse({ head, payload }: Work, what: string): void {
+  if (head.hops >= HOPS_LIMIT)
+    throw new CallError('TooManyHops', `${what}: a chain has at most ${String(HOPS_LIMIT)} calls`);
+  if (head.key !== undefined && !isKey(head.key))
+    throw new CallError(
+      'FunctionFailed',
+      `${what}: a key has 1 to ${String(KEY_LIMIT)} visible characters of ASCII, ${String(head.key.length)} were given or others among them`,
+      { reason: 'BadKey' },
+    );
+  within(payload, `input of ${what}`);
+}
+
+/** What comes back from a header as it was put there. */
+const isKey = (key: string): boolean => key.length <= KEY_LIMIT && /^[!-~]([ -~]*[!-~])?$/.test(key);
+
+const notAccepted = (what: string, last: unknown): CallError =>
   new CallError(
     'BusUnavailable',
-    `${work.head.caller} → ${work.function}: the bus did not accept the call within ${String(ACCEPT_LIMIT_MS)} ms`,
+    `${what}: the bus did not accept the call within ${String(ACCEPT_LIMIT_MS)} ms` +
+      (last instanceof Error ? ` (${last.message})` : ''),
+    { cause: last },
   );
-
-/** Codes of the server that no resend will mend. */
-const FULL = new Set([10047, 10023, 10077]);
-
-function readAck(msg: Msg, work: Work): { readonly duplicate: boolean } {
-  const ack: unknown = JSON.parse(decoder.decode(msg.data));
-  if (typeof ack !== 'object' || ack === null) throw notAccepted(work);
-  if ('error' in ack) {
-    const { error } = ack;
-    const description =
-      typeof error === 'object' && error !== null && 'description' in error
-        ? String(error.description)
-        : 'refused';
-    const code =
-      typeof error === 'object' && error !== null && 'err_code' in error ? Number(error.err_code) : 0;
-    throw new CallError(
-      FULL.has(code) ? 'QuotaExceeded' : 'BusUnavailable',
-      `${work.head.caller} → ${work.function}: the bus refused the call: ${description}`,
-    );
-  }
-  return { duplicate: 'duplicate' in ack && ack.duplicate === true };
-}

@@ -5,7 +5,8 @@
  * link, let those who listen move, wait 250 ms of overlap, let the old link finish what it accepted, close it.
  * Invariants:
  *  1. New calls go over the current link; a call ends on the link on which it began.
- *  2. An old link is closed only when nobody says that it is busy, or after DRAIN_LIMIT_MS.
+ *  2. A move that fails leaves the link in use as it is, and the credential with it.
+ *  3. An old link is closed only when nobody says that it is busy, or after DRAIN_LIMIT_MS.
  */
 import { Link } from './link.ts';
 import type { Credential, LinkOptions } from './link.ts';
@@ -15,6 +16,8 @@ export const OVERLAP_MS = 250;
 /** Longest wait for an old link's calls, in milliseconds: beyond the longest timeout nothing of it can matter. */
 const DRAIN_LIMIT_MS = 15 * 60_000;
 const POLL_MS = 50;
+/** A server that does not answer within this is none to move to. */
+const MOVE_LIMIT_MS = 2_000;
 
 /** Somebody who works over the session's link. */
 export interface Rider {
@@ -33,11 +36,13 @@ export class Session {
   #closed = false;
   readonly #riders = new Set<Rider>();
   readonly #old = new Set<Link>();
+  readonly #waiting = new Set<() => void>();
 
   private constructor(link: Link, options: LinkOptions) {
     this.#current = link;
     this.#options = options;
     this.#credential = options.credential;
+    this.#watch(link);
   }
 
   static async open(options: LinkOptions): Promise<Session> {
@@ -52,57 +57,69 @@ export class Session {
     this.#riders.add(rider);
   }
 
-  /** Moves to a new credential for the same key. */
+  /** Moves to a new credential for the same key; one that the server refuses changes nothing. */
   renew(jwt: string): Promise<void> {
-    this.#credential = { ...this.#credential, jwt };
-    return this.#enqueue(() => this.#move(this.#options.servers));
+    return this.#enqueue(() => this.#move({ ...this.#credential, jwt }));
   }
 
   /** Moves back to the nearest server where that is reachable and not the one in use. */
-  nearest(): Promise<void> {
+  async nearest(): Promise<void> {
     const first = this.#options.servers[0];
-    if (first === undefined || this.#options.servers.length < 2) return Promise.resolve();
-    if (first.endsWith(this.#current.server)) return Promise.resolve();
-    return this.#enqueue(() => this.#move([first]));
+    if (first === undefined || this.#options.servers.length < 2 || this.#isAt(first)) return;
+    await this.#enqueue(async () => {
+      if (!this.#isAt(first)) await this.#move(this.#credential, first);
+    });
   }
 
-  /** Waits until the link is up, at most so long; says whether it is. */
-  async whenUp(timeoutMs: number): Promise<boolean> {
-    const link = this.#current;
-    if (link.up) return true;
+  /** Waits until the link is up, at most so long; says whether it is. A link that is replaced meanwhile counts too. */
+  async whenUp(timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
+    if (this.#current.up) return true;
     return await new Promise<boolean>((resolve) => {
-      const timer = setTimeout(() => {
-        off();
-        resolve(this.#current.up);
-      }, timeoutMs);
-      const off = link.onUp(() => {
+      const done = (): void => {
         clearTimeout(timer);
-        off();
-        resolve(true);
-      });
+        signal?.removeEventListener('abort', done);
+        this.#waiting.delete(done);
+        resolve(this.#current.up);
+      };
+      const timer = setTimeout(done, timeoutMs);
+      signal?.addEventListener('abort', done, { once: true });
+      this.#waiting.add(done);
     });
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([this.#current, ...this.#old].map((link) => link.close()));
+    this.#wake();
   }
 
   /** One move at a time, in the order asked for. */
   #enqueue(move: () => Promise<void>): Promise<void> {
-    this.#moving = this.#moving.then(move, move);
-    return this.#moving;
+    const moved = this.#moving.then(move);
+    // The next move does not care how this one ended; who asked for it does.
+    this.#moving = moved.catch(() => undefined);
+    return moved;
   }
 
-  async #move(servers: readonly string[]): Promise<void> {
+  async #move(credential: Credential, only?: string): Promise<void> {
     if (this.#closed) return;
-    const from = this.#current;
     this.#generation += 1;
     const inbox = `${this.#options.inbox}.${String(this.#generation)}`;
-    const to = await Link.open({ ...this.#options, servers, credential: this.#credential, inbox }, 2_000);
+    const to = await Link.open({ ...this.#options, credential, inbox }, MOVE_LIMIT_MS, only);
+    if (this.#isClosed()) {
+      await to.close();
+      return;
+    }
+    const from = this.#current;
+    this.#credential = credential;
     this.#current = to;
     this.#old.add(from);
-    await Promise.all([...this.#riders].map((rider) => rider.moved(to, from)));
+    this.#watch(to);
+    this.#wake();
+    const moved = await Promise.allSettled([...this.#riders].map((rider) => rider.moved(to, from)));
+    for (const m of moved)
+      if (m.status === 'rejected')
+        this.#options.onProblem?.(`not all moved to the new link: ${String(m.reason)}`);
     void this.#retire(from);
   }
 
@@ -115,4 +132,28 @@ export class Session {
     await link.close();
     this.#old.delete(link);
   }
+
+  #watch(link: Link): void {
+    link.onUp(() => {
+      if (link === this.#current) this.#wake();
+    });
+  }
+
+  #wake(): void {
+    for (const waiting of [...this.#waiting]) waiting();
+  }
+
+  #isAt(server: string): boolean {
+    return hostAndPort(server) === hostAndPort(this.#current.server);
+  }
+
+  /** As a call, because it may have changed during a wait. */
+  #isClosed(): boolean {
+    return this.#closed;
+  }
+}
+
+function hostAndPort(server: string): string {
+  const { hostname, port } = new URL(server.includes('://') ? server : `nats://${server}`);
+  return `${hostname}:${port === '' ? '4222' : port}`;
 }

@@ -71,8 +71,8 @@ class Story {
     return this;
   }
   sends(attempt = 1): this {
-    assert.equal(this.last.do, 'Send');
-    if (this.last.do === 'Send') assert.equal(this.last.attempt, attempt);
+    const { last } = this;
+    assert.equal(last.do === 'Send' ? last.attempt : last.do, attempt);
     return this;
   }
   waits(): this {
@@ -81,10 +81,11 @@ class Story {
     return this;
   }
   fails(code: ErrorCode, message?: RegExp): this {
-    assert.equal(this.last.do, 'Settle');
-    if (this.last.do !== 'Settle' || this.last.outcome.ok) assert.fail('was settled well');
-    assert.equal(this.last.outcome.error.code, code, this.last.outcome.error.message);
-    if (message) assert.match(this.last.outcome.error.message, message);
+    const { last } = this;
+    if (last.do !== 'Settle' || last.outcome.ok) assert.fail(`no failure: ${last.do}`);
+    const { error } = last.outcome;
+    assert.equal(error.code, code, error.message);
+    if (message) assert.match(error.message, message);
     assert.equal(this.machine.settled, true);
     return this;
   }

@@ -142,8 +142,13 @@ export const routeKey = workflowToken;
 export const entryKey = (w: WorkflowKey): string => `_gateway.${workflowToken(w)}`;
 export const entryKeys = '_gateway.*.*';
 
-/** The subject on which the server announces a change of one key of a bucket. */
+/** The subject under which a bucket keeps one key. Servers do not let it cross to or from a leaf. */
 export const kvSubject = (bucket: string, key: string): string => `$KV.${bucket}.${key}`;
+/** Where one key of a bucket is written from anywhere: the hub turns it into the key's own subject. */
+export const kvWriteSubject = (bucket: string, key: string): string =>
+  `${JS_API_PREFIX}.${kvSubject(bucket, key)}`;
+/** Where the hub tells of a change of one key of the bucket of routes; unlike the key's own subject it crosses to leaves. */
+export const changeSubject = (key: string): string => `changed.${key}`;
 export const kvStream = (bucket: string): string => `KV_${bucket}`;
 
 /** Key of the state and result of an entry's call. */

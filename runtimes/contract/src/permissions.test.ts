@@ -25,6 +25,7 @@ const GOLDEN = {
     '$JS.API.DIRECT.GET.KV_sinter-routes.$KV.sinter-routes.traffic.city',
     '$JS.API.DIRECT.GET.OBJ_sinter-modules-traffic',
     '$JS.API.DIRECT.GET.OBJ_sinter-modules-traffic.>',
+    '$JS.hub.API.$KV.sinter-calls.traffic.city.*',
     '$JS.hub.API.CONSUMER.MSG.NEXT.A_traffic_city_archive.work',
     '$JS.hub.API.DIRECT.GET.KV_sinter-routes.$KV.sinter-routes.traffic.city',
     '$JS.hub.API.DIRECT.GET.OBJ_sinter-modules-traffic',
@@ -39,8 +40,8 @@ const GOLDEN = {
     'work.traffic.city.archive.count.*',
   ],
   subscribe: [
-    '$KV.sinter-routes.traffic.city',
     '_INBOX.traffic.city.city-count-7c1e02ab9f.>',
+    'changed.traffic.city',
     'fn.traffic.city.*.archive fn',
     'fn.traffic.city.*.count fn',
   ],

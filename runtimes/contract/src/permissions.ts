@@ -18,11 +18,13 @@ import {
   answerableInboxes,
   asyncStream,
   callSubject,
+  changeSubject,
   deadSubject,
   entryKeys,
   gatewayInboxes,
   kvStream,
   kvSubject,
+  kvWriteSubject,
   modulesBucket,
   objectStream,
   routeKey,
@@ -69,8 +71,14 @@ const directGet = (stream: string, subject: string): readonly string[] =>
 /** Reading one workflow's route: its stored value, and its changes. */
 const readRoute = (w: WorkflowKey): Permissions => ({
   publish: directGet(kvStream(ROUTES_BUCKET), kvSubject(ROUTES_BUCKET, routeKey(w))),
-  subscribe: [kvSubject(ROUTES_BUCKET, routeKey(w))],
+  subscribe: [changeSubject(routeKey(w))],
 });
+
+/** Writing keys of a bucket, under both names that it has, for the same reason. */
+const writeKeys = (bucket: string, keys: string): readonly string[] => [
+  kvWriteSubject(bucket, keys),
+  kvSubject(bucket, keys),
+];
 
 /** Pulling, renewing and settling the work of one function; nothing about its stream can be changed. */
 const pullWork = (w: WorkflowKey, fn: string): readonly string[] => {
@@ -96,7 +104,7 @@ export function unitPermissions(scope: UnitScope): Permissions {
       ...answerableInboxes(scope),
       `live.${workflowToken(scope)}.${scope.unit}.*`,
       `seen.${workflowToken(scope)}.${scope.unit}.*`,
-      kvSubject(CALLS_BUCKET, `${workflowToken(scope)}.*`),
+      ...writeKeys(CALLS_BUCKET, `${workflowToken(scope)}.*`),
       ...jetstream(`DIRECT.GET.${objectStream(modulesBucket(scope.namespace))}`),
       ...directGet(objectStream(modulesBucket(scope.namespace)), '>'),
       ...route.publish,
@@ -122,9 +130,9 @@ export const gatewayPermissions: Permissions = {
     ...directGet(kvStream(ROUTES_BUCKET), '>'),
     ...jetstream(`DIRECT.GET.${kvStream(ROUTES_BUCKET)}`),
     ...directGet(kvStream(CALLS_BUCKET), '>'),
-    kvSubject(CALLS_BUCKET, '>'),
+    ...writeKeys(CALLS_BUCKET, '>'),
   ],
-  subscribe: [gatewayInboxes, kvSubject(ROUTES_BUCKET, '*.*'), kvSubject(ROUTES_BUCKET, entryKeys)],
+  subscribe: [gatewayInboxes, changeSubject('*.*'), changeSubject(entryKeys)],
 };
 
 const unique = (xs: readonly string[]): readonly string[] => [...new Set(xs)].sort();

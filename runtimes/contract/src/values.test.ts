@@ -84,7 +84,7 @@ describe('values', () => {
     ['minus zero is zero', -0, 0],
     ['an undefined property is dropped', { a: undefined, b: 1 }, { b: 1 }],
     ['an undefined item is null', [undefined], [null]],
-    ['a hole is null', [, 1], [null, 1]], // eslint-disable-line no-sparse-arrays -- the hole is the case
+    ['a hole is null', [, 1], [null, 1]],
     ['a date is its text', new Date(0), '1970-01-01T00:00:00.000Z'],
     ['the same object twice is no cycle', ((x) => [x, x])({ a: 1 }), [{ a: 1 }, { a: 1 }]],
     ['toJSON that gives undefined is null', { toJSON: () => undefined }, null],
