@@ -34,13 +34,16 @@ function lex(
   source: string,
 ): { readonly exports: readonly string[]; readonly imports: readonly string[] } | string {
   try {
-    const [imports, exports] = parse(source);
+    const [imports, exports] = parse(withoutMark(source));
     const fixed = imports.filter((i) => i.d === -1).flatMap((i) => i.n ?? []);
     return { exports: exports.map((e) => e.n), imports: [...new Set(fixed)] };
   } catch (cause) {
     return `it cannot be parsed${placeText(source, cause)}`;
   }
 }
+
+/** JavaScript takes a byte order mark for white space; the lexer would overlook what stands behind it. */
+const withoutMark = (source: string): string => (source.startsWith('\uFEFF') ? source.slice(1) : source);
 
 /** Line and column, where the lexer says how far it came. */
 function placeText(source: string, cause: unknown): string {
