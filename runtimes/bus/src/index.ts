@@ -1,3 +1,4 @@
+export * from './acks.ts';
 export * from './bootstrap.ts';
 export * from './caller.ts';
 export * from './clock.ts';

@@ -177,7 +177,7 @@ export class Outgoings {
       const pauseMs = backoffMs(terms.retry, attempt);
       const mayRetry = terms.retry.on.includes(outcome.error.code) && !signal.aborted;
       if (!mayRetry || this.#options.clock.now() + pauseMs >= deadlineAtMs) return outcome;
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      await paused(pauseMs, signal);
     }
   }
 
@@ -185,6 +185,7 @@ export class Outgoings {
     const failed = (error: CallError): Outcome => ({ ok: false, error });
     if (call.head.hops >= HOPS_LIMIT)
       return failed(new CallError('TooManyHops', `${what}: a chain has at most ${String(HOPS_LIMIT)} calls`));
+    const deadlineAtMs = this.#options.clock.now() + call.head.timeoutMs;
     const entered = await this.#enter(local.gate, call.head.timeoutMs, signal);
     if (entered === 'Cancelled')
       return failed(new CallError('Cancelled', `${what}: cancelled by its caller`));
@@ -193,7 +194,9 @@ export class Outgoings {
         new CallError('Overloaded', `${what}: no room within ${String(Math.round(call.head.timeoutMs))} ms`),
       );
     try {
-      const payload = await local.run(call, signal);
+      // What was waited for room is gone from the call's time.
+      const timeoutMs = Math.max(1, deadlineAtMs - this.#options.clock.now());
+      const payload = await local.run({ ...call, head: { ...call.head, timeoutMs } }, signal);
       return { ok: true, payload, machine: this.#options.machine, instance: '' };
     } catch (thrown) {
       return failed(CallError.from(thrown));
@@ -215,6 +218,18 @@ export class Outgoings {
     return waiting.reason === signal.reason ? 'Cancelled' : 'Overloaded';
   }
 }
+
+/** Waits so long, or until it is aborted. */
+const paused = (ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+  });
 
 /** The declared edge of this kind; else an error that says which edge to declare. */
 function edgeOf(revision: RouteRevision, from: string, to: string, call: 'Sync' | 'Async'): RouteEdge {

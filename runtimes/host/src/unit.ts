@@ -32,8 +32,8 @@ import {
   fetchModule,
   publishObservation,
 } from '@sinter/bus';
-import type { Bootstrap, Clock, Link, PulledWork, Rider } from '@sinter/bus';
-import { finishedRecord, putCallRecord, runningRecord } from './callRecords.ts';
+import type { Bootstrap, Clock, DeadWork, Link, PulledWork, Rider } from '@sinter/bus';
+import { finishedRecord, putCallRecord, runningRecord, storeCallRecord } from './callRecords.ts';
 import { DEFAULT_ASYNC_RETRY, Outgoings } from './outgoing.ts';
 import { startFunction } from './threads/runtime.ts';
 import type { FunctionRuntime } from './threads/runtime.ts';
@@ -68,6 +68,8 @@ const NEAREST_MS = 30_000;
 const ROUTE_WAIT_MS = 30_000;
 const encoder = new TextEncoder();
 
+const isEntry = (caller: string): boolean => caller.startsWith('_');
+
 export class Unit implements Rider {
   readonly #options: UnitOptions;
   readonly #key: InstanceKey;
@@ -83,6 +85,7 @@ export class Unit implements Rider {
   #route: RouteRecord | undefined;
   #state: Announcement['state'] = 'Serving';
   #ready = false;
+  #stopping = false;
   #adopting: Promise<void> = Promise.resolve();
   #firstRoute: (route: RouteRecord) => void = () => undefined;
 
@@ -98,6 +101,7 @@ export class Unit implements Rider {
       ...at,
       clock,
       gateOf,
+      link: () => session.link,
       run: (fn, call, signal) => this.#run(fn, call, signal),
     });
     this.#listener = new Listener({
@@ -161,6 +165,7 @@ export class Unit implements Rider {
 
   /** Finishes what was accepted, then ends. `limitMs` bounds the wait. */
   async stop(limitMs: number): Promise<void> {
+    this.#stopping = true;
     this.#announce('Draining');
     await this.#adopting.catch(() => undefined);
     await this.#listener.stop();
@@ -187,8 +192,11 @@ export class Unit implements Rider {
     this.#listenForRenewal(this.#session.link);
     const route = await this.#waitForRoute();
     await this.#load(route);
+    // The route may have changed while the functions were loaded: the newest is adopted, and every one after it.
     this.#ready = true;
-    await this.#adopt(route);
+    const adopted = this.#adopt(this.#route ?? route);
+    this.#adopting = adopted.catch(() => undefined);
+    await adopted;
     this.#timers.push(
       setInterval(() => {
         this.#observe();
@@ -256,14 +264,19 @@ export class Unit implements Rider {
         `${spec.name} has no artifact for architecture ${bootstrap.architecture}`,
       );
     const module = await fetchModule(this.#session.link.nc, bootstrap.unit.namespace, artifact.sha256);
-    const runtime = startFunction({
-      name: spec.name,
-      type: artifact.type,
-      module,
-      concurrency: spec.concurrency,
-      memoryBytes: spec.memoryBytes,
-      env: this.#options.environments.get(spec.name) ?? {},
-    });
+    const runtime = startFunction(
+      {
+        name: spec.name,
+        type: artifact.type,
+        module,
+        concurrency: spec.concurrency,
+        memoryBytes: spec.memoryBytes,
+        env: this.#options.environments.get(spec.name) ?? {},
+      },
+      (level, text) => {
+        this.#options.log(level, text, { function: spec.name });
+      },
+    );
     const hosted: Hosted = { spec, artifact: artifact.name, gate: new Gate(spec.concurrency), runtime };
     this.#functions.set(spec.name, hosted);
     await runtime.ready;
@@ -271,6 +284,7 @@ export class Unit implements Rider {
 
   /** Listens and pulls as the route says; what it no longer says is drained. */
   async #adopt(route: RouteRecord): Promise<void> {
+    if (this.#stopping) return;
     const revisions = this.#revisionsIn(route);
     const wanted = revisions.flatMap((revision) =>
       (this.#unitIn(route.revisions[revision])?.functions ?? [])
@@ -317,6 +331,9 @@ export class Unit implements Rider {
         return revision?.edges.find((e) => e.from === caller && e.to === fn)?.retry ?? DEFAULT_ASYNC_RETRY;
       },
       run: (work, signal) => this.#runWork(fn, hosted, work, signal),
+      onDead: (work, error) => {
+        if (isEntry(work.caller)) void this.#recordEnd(fn, work, error);
+      },
       onProblem: (problem) => {
         this.#options.log('error', problem);
       },
@@ -330,24 +347,31 @@ export class Unit implements Rider {
     const route = this.#route;
     const revision = (route && this.#startingRevision(route)) ?? route?.current ?? '';
     this.#recorder.rootBegins(revision);
-    const ofEntry = work.caller.startsWith('_');
+    const ofEntry = isEntry(work.caller);
+    const { callId } = work.call.head;
     try {
-      if (ofEntry) putCallRecord(this.#session.link, this.#key, runningRecord(fn, work));
+      if (ofEntry) putCallRecord(this.#session.link, this.#key, runningRecord(fn, { ...work, callId }));
       const head = { ...work.call.head, revision, timeoutMs: hosted.spec.timeoutSeconds * 1000 };
-      const payload = await this.#run(fn, { head, payload: work.call.payload }, signal, work.deliveries > 1);
-      if (ofEntry) await this.#recordEnd(fn, work, payload);
-    } catch (thrown) {
-      if (ofEntry && work.last) await this.#recordEnd(fn, work, CallError.from(thrown, fn));
-      throw thrown;
+      const call = { head, payload: work.call.payload };
+      const end = await this.#run(fn, call, signal, work.deliveries > 1).catch((thrown: unknown) =>
+        CallError.from(thrown, fn),
+      );
+      const failed = end instanceof CallError;
+      if (ofEntry && (!failed || work.last)) await this.#recordEnd(fn, { ...work, callId }, end);
+      if (failed) throw end;
     } finally {
       this.#recorder.rootEnds(revision);
     }
   }
 
-  async #recordEnd(fn: string, work: PulledWork, end: Payload | CallError): Promise<void> {
+  /** Before the call is acknowledged, so that nobody is told for an hour that it still runs. It fails no call. */
+  async #recordEnd(fn: string, work: DeadWork, end: Payload | CallError): Promise<void> {
     const record = finishedRecord(fn, work, end, this.#options.wallClock());
-    putCallRecord(this.#session.link, this.#key, record);
-    await this.#session.link.flush();
+    try {
+      await storeCallRecord(this.#session, this.#key, record);
+    } catch (cause) {
+      this.#options.log('error', `the end of call ${work.callId} was not recorded: ${String(cause)}`);
+    }
   }
 
   /** Runs one call of one function: the one place where an execution is begun, bounded and counted. */
