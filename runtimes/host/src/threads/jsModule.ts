@@ -7,6 +7,7 @@
  * built into Node and nothing else; `require` from `createRequire(import.meta.url)`, which bundlers add, works alike.
  */
 import { isBuiltin, registerHooks } from 'node:module';
+import { Script } from 'node:vm';
 import { CallError } from '@sinter/contract';
 import type { Handler } from '@sinter/contract';
 
@@ -19,7 +20,7 @@ export async function loadHandler(name: string, source: Uint8Array): Promise<Han
   try {
     module = (await import(url)) as { readonly default?: unknown };
   } catch (thrown) {
-    throw notLoaded(name, described(thrown, url), thrown);
+    throw notLoaded(name, described(thrown, url) + syntaxPlace(thrown, source), thrown);
   }
   const { default: handler } = module;
   if (typeof handler === 'function') return handler as Handler;
@@ -67,3 +68,32 @@ function described(thrown: unknown, url: string): string {
   const place = thrown.stack?.split('\n').find((line) => line.includes(url));
   return place === undefined ? String(thrown) : `${String(thrown)} (${place.trim()})`;
 }
+
+/**
+ * Where a syntax error is. Node does not tell it of a module, but tells it of a script: so the text is read once more as
+ * one, without its imports and exports, and the place is believed where the same error comes of it.
+ */
+function syntaxPlace(thrown: unknown, source: Uint8Array): string {
+  if (!(thrown instanceof SyntaxError)) return '';
+  try {
+    const text = `async () => {${withoutModuleSyntax(new TextDecoder().decode(source))}\n}`;
+    compileOnly(text);
+  } catch (again) {
+    const [place = '', line = ''] = again instanceof SyntaxError ? (again.stack?.split('\n') ?? []) : [];
+    const number = /^x:(\d+)$/.exec(place)?.[1];
+    const isSame = again instanceof SyntaxError && again.message === thrown.message;
+    if (isSame && number !== undefined) return ` (line ${number}: ${line.trim().slice(0, 200)})`;
+  }
+  return '';
+}
+
+const compileOnly = (text: string): Script => new Script(text, { filename: 'x' });
+
+/** Keeps every line where it is. */
+const withoutModuleSyntax = (text: string): string =>
+  text
+    .replace(/^[ \t]*import\s(?:[^'"();]*?\sfrom\s*)?['"][^'"\n]*['"];?/gm, (all) =>
+      all.replace(/[^\n]/g, ''),
+    )
+    .replace(/^[ \t]*export\s+default\s/gm, '_ = ')
+    .replace(/^[ \t]*export\s+(?=const|let|var|async|function|class)/gm, '');

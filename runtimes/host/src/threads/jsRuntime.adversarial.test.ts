@@ -15,6 +15,10 @@ const LOAD_REFUSED: Readonly<Record<string, readonly [code: string, says: RegExp
   'something thrown that is no error': [`throw null; export default 1`, /it threw null/],
   'no default export': ['export const handler = () => 1', /no default export.*handler/],
   'a default export that is no function': ['export default { a: 1 }', /of type object, not a function/],
+  'bad syntax, and where it is': [
+    "import fs from 'node:fs';\nexport const a = 1;\nexport default async (input) => {\n  let x = ;\n}",
+    /SyntaxError: Unexpected token ';' \(line 4: let x = ;\)/,
+  ],
   'bad syntax': ['export default (', /SyntaxError/],
   'an empty module': ['//export ', /no default export/],
   'a package': [`import _ from 'lodash'; export default 1`, /cannot import 'lodash'.*bundle/],
@@ -75,8 +79,7 @@ test('an endless loop ends its thread alone: others get ThreadLost, the next cal
   const lost = await waiting;
   assert.deepEqual([lost.code, lost.reason, lost.function], ['FunctionFailed', 'ThreadLost', 'count']);
   assert.match(lost.message, /endless loop/);
-  // It was posted to the thread that is stuck, and so shares its fate; the one after it is served by the new thread.
-  assert.equal((await failureOf(next)).reason, 'ThreadLost');
+  assert.equal(await next, 'next', 'what came after the deadline waited for the new thread');
   assert.equal(await f.invoke('after'), 'after');
   assert.equal(f.runtime.stats.restarts, 1);
 });
@@ -210,6 +213,15 @@ test('results that resist are refused in words', async (t) => {
   assert.equal(await f.invoke('thenable'), 5);
 });
 
+test('an answer that does not parse names the callee', async (t) => {
+  const f = js(t, `return ctx.call('b').catch((e) => [e.code, e.reason, e.message])`);
+  const call = async (): Promise<ReturnType<typeof encodeValue>> =>
+    Promise.resolve({ contentType: 'application/json', bytes: new TextEncoder().encode('{') });
+  const [code, reason, message] = (await f.invoke(null, { outgoing: { call } })) as string[];
+  assert.deepEqual([code, reason], ['FunctionFailed', 'BadPayload']);
+  assert.match(message ?? '', /^the answer of 'b': /);
+});
+
 test('errors that resist are told in words', async (t) => {
   const f = js(
     t,
@@ -253,16 +265,11 @@ test('requests of a thread are bounded', async (t) => {
 });
 
 test('an answer that comes after the thread has gone is dropped', async (t) => {
-  const f = js(
-    t,
-    `if (input === 'after') return 1; const p = ctx.call('slow'); await ctx.call('go'); for (;;); `,
-  );
+  const f = js(t, `if (input === 'after') return 1; void ctx.call('slow'); for (;;); `);
+  await f.runtime.ready;
   const slow = gate<ReturnType<typeof encodeValue>>();
-  const e = await f.failure(null, {
-    timeoutMs: 500,
-    outgoing: { call: async (callee) => (callee === 'go' ? encodeValue(1) : slow.opened) },
-  });
-  assert.equal(e.code, 'Timeout');
+  const call = (): typeof slow.opened => slow.opened;
+  assert.equal((await f.failure(null, { timeoutMs: 200, outgoing: { call } })).code, 'Timeout');
   await f.logged('endless loop');
   slow.open(encodeValue(new Uint8Array(10)));
   assert.equal(await f.invoke('after'), 1);

@@ -153,14 +153,9 @@ test("a callee's error arrives as an error with its code, reason and function", 
 
 test('an error of a callee that escapes is FunctionFailed and names the first cause', async (t) => {
   const f = js(t, `return ctx.call('b')`);
-  const escapes = async (error: unknown): Promise<unknown[]> => {
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what is no CallError is tried, too
-    const {
-      code,
-      reason,
-      function: fn,
-      message,
-    } = await f.failure(null, { outgoing: { call: () => Promise.reject(error) } });
+  const escapes = async (error: Error): Promise<unknown[]> => {
+    const call = (): Promise<never> => Promise.reject(error);
+    const { code, reason, function: fn, message } = await f.failure(null, { outgoing: { call } });
     return [code, reason, fn, message];
   };
   assert.deepEqual(await escapes(new CallError('Timeout', 'too slow', { function: 'b' })), [

@@ -7,7 +7,8 @@
  *  1. `#calls` holds exactly the invocations that are not settled; one timer each.
  *  2. A call that was settled here without its function must be acknowledged by the thread (`Aborted`, or its late
  *     result) within a second of its deadline, or the thread is taken for stuck and ended.
- *  3. What a settled call had asked for is cancelled (`send` is not: it was handed on).
+ *  3. While an acknowledgement is missing new calls wait: a stuck thread takes with it only what it had begun.
+ *  4. What a settled call had asked for is cancelled (`send` is not: it was handed on).
  *
  *   waiting ── thread loaded ──▶ running ── Result, Failed ─────────────▶ settled
  *      │                            ├────── deadline, cancellation ─────▶ settled, unacknowledged ── 1 s ──▶ thread ended
@@ -91,8 +92,8 @@ export class JavaScriptRuntime implements FunctionRuntime {
     if (refused !== undefined) return Promise.reject(refused);
     return new Promise((resolve, reject) => {
       const call = this.#admit(invocation, outgoing, resolve, reject);
-      if (this.#thread?.loaded) this.#post(this.#thread, call);
-      else this.#startSoon();
+      if (this.#thread === undefined) this.#startSoon();
+      else if (this.#thread.loaded && this.#unacknowledged.size === 0) this.#post(this.#thread, call);
     });
   }
 
@@ -167,7 +168,9 @@ export class JavaScriptRuntime implements FunctionRuntime {
   }
 
   #outOfTime(call: RunningCall): void {
-    const waitedFor = call.posted ? undefined : (this.#lastLoss ?? 'its thread is starting');
+    const waitedFor = call.posted
+      ? undefined
+      : (this.#lastLoss ?? 'its thread is starting, or does not answer');
     const error = timedOut(this.#spec.name, call.invocation.timeoutMs, waitedFor);
     this.#fail(call, error);
     this.#expectAnswer(call, error);
@@ -200,6 +203,12 @@ export class JavaScriptRuntime implements FunctionRuntime {
   #acknowledged(id: number): void {
     clearTimeout(this.#unacknowledged.get(id));
     this.#unacknowledged.delete(id);
+    if (this.#unacknowledged.size === 0) this.#postWaiting();
+  }
+
+  #postWaiting(): void {
+    if (!this.#thread?.loaded) return;
+    for (const call of this.#calls.values()) if (!call.posted) this.#post(this.#thread, call);
   }
 
   // ---- what the thread says
@@ -296,7 +305,7 @@ export class JavaScriptRuntime implements FunctionRuntime {
       },
       {
         loaded: () => {
-          this.#loaded(thread);
+          this.#loaded();
         },
         refused: (error) => {
           this.#notLoaded(error, error);
@@ -319,13 +328,13 @@ export class JavaScriptRuntime implements FunctionRuntime {
     this.#watch.wake();
   }
 
-  #loaded(thread: JsThread): void {
+  #loaded(): void {
     this.#everLoaded = true;
     this.#refusal = undefined;
     this.#lastLoss = undefined;
     this.#backoff.succeeded();
     this.#settleReady.resolve();
-    for (const call of this.#calls.values()) this.#post(thread, call);
+    this.#postWaiting();
   }
 
   /** With `refusal` the module itself says no, and who waits is told; without, the thread died and is tried again. */

@@ -26,6 +26,7 @@ export function ownPayload(value: unknown, what: string): Payload {
 }
 
 interface Request {
+  readonly callee: string;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: CallError) => void;
 }
@@ -59,7 +60,10 @@ export class Requests {
     try {
       request.resolve(decodeValue(output));
     } catch (thrown) {
-      request.reject(CallError.from(thrown));
+      const { code, message, reason = 'BadPayload' } = CallError.from(thrown);
+      request.reject(
+        new CallError(code, `the answer of '${request.callee}': ${message}`, { reason, cause: thrown }),
+      );
     }
   }
 }
@@ -171,6 +175,8 @@ export class Scope {
     checkName('call', callee);
     const timeoutMs = milliseconds('ctx.call', 'timeoutSeconds', options.timeoutSeconds);
     const { signal } = options;
+    if (signal !== undefined && !(signal instanceof AbortSignal))
+      throw new TypeError(`ctx.call: signal must be an AbortSignal, not ${inspect(signal)}`);
     this.#refuseWhenEnded();
     if (signal?.aborted) throw abandoned(callee, signal);
     const input = ownPayload(value, `input of the call to '${callee}'`);
@@ -178,7 +184,7 @@ export class Scope {
     let onAbort: (() => void) | undefined;
     try {
       return await new Promise((resolve, reject) => {
-        seq = requests.open({ resolve, reject: from(callee, reject) });
+        seq = requests.open({ callee, resolve, reject: from(callee, reject) });
         (this.#calls ??= new Map()).set(seq, reject);
         onAbort = (): void => {
           post({ kind: 'Unask', id, seq });
@@ -204,7 +210,7 @@ export class Scope {
     this.#refuseWhenEnded();
     const input = ownPayload(value, `input of the send to '${callee}'`);
     const callId = await new Promise((resolve, reject) => {
-      const seq = requests.open({ resolve, reject: from(callee, reject) });
+      const seq = requests.open({ callee, resolve, reject: from(callee, reject) });
       post({ kind: 'Send', id, seq, callee, input, key, startDeadlineMs }, transferOf(input));
     });
     return String(callId);

@@ -104,17 +104,20 @@ export class Thread<To, From extends { readonly kind: string }> {
       this.#events.heard(message as From);
       return;
     }
-    const greeting = message as Greeting;
+    // What a module logs at its top level comes before the greeting.
+    if (message.kind === 'Loaded' || message.kind === 'Refused') this.#greeted(message as Greeting);
+    else this.#events.heard(message as From);
+  }
+
+  #greeted(greeting: Greeting): void {
     if (greeting.kind === 'Loaded') {
       this.#state = 'Loaded';
       clearTimeout(this.#loadTimer);
       this.#events.loaded();
-    } else if (greeting.kind === 'Refused') {
-      void this.end();
-      this.#events.refused(CallError.fromWire(greeting.error));
-    } else {
-      this.#events.heard(message as From);
+      return;
     }
+    void this.end();
+    this.#events.refused(CallError.fromWire(greeting.error));
   }
 
   #lost(loss: Loss): void {
