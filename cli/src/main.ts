@@ -11,7 +11,11 @@ import type { Stream, Terminal } from './terminal.ts';
 import { hanging } from './text/layout.ts';
 import { plain } from './terminal.ts';
 
+/** For what is written to be read; whatever still lingers after that is not waited for. */
+const LINGER_MS = 2_000;
+
 process.exitCode = await main(process.argv.slice(2), terminalOf(process));
+setTimeout(() => process.exit(), LINGER_MS).unref();
 
 async function main(words: readonly string[], terminal: Terminal): Promise<ExitCode> {
   let code: ExitCode = EXIT.done;

@@ -9,13 +9,14 @@ export class Progress {
   readonly #to: Stream;
   readonly #title: string;
   readonly #total: number;
-  #drawnAtMs = -Infinity;
+  #drawnAtMs: number;
   #drawn = false;
 
   constructor(to: Stream, title: string, total: number) {
     this.#to = to;
     this.#title = title;
     this.#total = total;
+    this.#drawnAtMs = to.isTty ? -Infinity : performance.now();
   }
 
   update(done: number): void {

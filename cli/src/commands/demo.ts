@@ -30,8 +30,9 @@ import { plain } from '../terminal.ts';
 import { comparisonLines } from '../text/comparison.ts';
 import type { Measured } from '../text/comparison.ts';
 import { findingLines } from '../text/findings.ts';
-import { hanging } from '../text/layout.ts';
+import { hanging, table, WIDTH } from '../text/layout.ts';
 import { artifactOf, edgeText, namedPlan, planLines, reasonOf } from '../text/plan.ts';
+import type { NamedPlan } from '../text/plan.ts';
 
 export interface DemoOptions {
   readonly path: string;
@@ -55,6 +56,7 @@ interface Stage {
   readonly root: Root;
   readonly inputs: readonly string[];
   readonly terminal: Terminal;
+  readonly json: boolean;
   readonly interrupt: Interrupt;
   /** Aborts at the interrupt, and when the budget is used up. */
   signal: AbortSignal | undefined;
@@ -78,7 +80,7 @@ export async function demoCommand(options: DemoOptions, terminal: Terminal): Pro
   });
   try {
     run = await start(terminal);
-    const stage: Stage = { run, root, inputs, terminal, interrupt, signal: undefined };
+    const stage: Stage = { run, root, inputs, terminal, json: options.json, interrupt, signal: undefined };
     const measured = await measureAll(stage, objects);
     const by = interrupt.by();
     if (by !== undefined) return exitCodeOf(by);
@@ -151,11 +153,14 @@ async function measure(stage: Stage, objects: readonly RawObject[], policy: stri
   const applied = await applyOne(stage, objects);
   const { plan, planObject, hash } = applied;
   if (!plan || !planObject) throw new Refusal(EXIT.refused, `nothing runs under policy '${policy}'`);
+  const named = namedPlan(plan, hash, planObject);
+  if (!stage.json) showPlan(named, terminal);
   const perCall = executionsPerCall(root.function, plan.channels);
   const client = new GatewayClient(run.gateway.url);
   try {
     stage.signal ??= AbortSignal.any([stage.interrupt.signal, AbortSignal.timeout(BUDGET_MS)]);
     const { signal } = stage;
+    run.resetFigures();
     const warm = await load(stage, client, signal, WARM_UP_CALLS, WARM_UP_PER_SECOND);
     await workDone(stage, perCall, warm.sent, signal);
     run.resetFigures();
@@ -165,11 +170,11 @@ async function measure(stage: Stage, objects: readonly RawObject[], policy: stri
     });
     progress.end();
     const drained = await workDone(stage, perCall, result.sent, signal);
-    const figures = run.figures(root.namespace, root.workflow);
+    const figures = inOrder(run.figures(root.namespace, root.workflow), [...perCall.keys()]);
     return {
       policy,
       hash,
-      named: namedPlan(plan, hash, planObject),
+      named,
       result,
       figures,
       drained,
@@ -179,6 +184,19 @@ async function measure(stage: Stage, objects: readonly RawObject[], policy: stri
     client.close();
   }
 }
+
+/** At once, so that there is something to read while the calls run. */
+function showPlan(named: NamedPlan, { out }: Terminal): void {
+  out.line();
+  for (const line of planLines(named, localMachines(0), out.colors)) out.line(line);
+  out.line();
+}
+
+/** Functions in the order in which calls reach them. */
+const inOrder = (figures: WorkflowFigures, order: readonly string[]): WorkflowFigures => ({
+  ...figures,
+  functions: figures.functions.toSorted((a, b) => order.indexOf(a.function) - order.indexOf(b.function)),
+});
 
 async function applyOne(
   { run, root, terminal }: Stage,
@@ -286,19 +304,17 @@ function report(
     out.line(JSON.stringify({ workflow: root.workflow, plans: measured.map(planJson) }));
     return;
   }
-  for (const { named } of measured) {
-    out.line();
-    for (const line of planLines(named, localMachines(0), out.colors)) out.line(line);
-  }
   out.line();
   for (const line of comparisonLines(measured, out.colors)) out.line(line);
   out.line();
   out.line(out.colors.bold('what to try next'));
-  out.line(
-    `  npx sinter run ${options.path}          # stays up; change spec.policyRef or a function and save`,
-  );
-  out.line(`  npx sinter explain ${root.workflow}                  # every decision, while the run is up`);
-  out.line(`  npx sinter plan -f ${options.path}      # what would run, without starting anything`);
+  const next = [
+    [`npx sinter run ${options.path}`, 'stays up: change spec.policyRef or a function and save'],
+    [`npx sinter explain ${root.workflow}`, 'every decision, while that runs'],
+    [`npx sinter plan -f ${options.path}`, 'what would run, without starting anything'],
+  ];
+  const columns = [{ title: '' }, { title: '', style: out.colors.dim }];
+  for (const line of table(columns, next, { width: WIDTH - 2 })) out.line(`  ${line}`);
 }
 
 const planJson = ({ hash, named, result, figures }: Measured): object => ({

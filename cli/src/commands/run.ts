@@ -5,7 +5,7 @@
  * say, the loop goes on until somebody ends it; then everything that was started is ended.
  */
 import { rmSync } from 'node:fs';
-import { relative } from 'node:path';
+import { join } from 'node:path';
 import { startLocalRun } from '@sinter/operator/local/main';
 import type { ApplyReport, AppliedWorkflow, LocalRun, LogRecord } from '@sinter/operator/local/run';
 import { isError } from '@sinter/operator/model/finding';
@@ -19,8 +19,9 @@ import { localMachines } from '../machines.ts';
 import type { Terminal } from '../terminal.ts';
 import { plain } from '../terminal.ts';
 import { rootOf } from '../root.ts';
+import type { Root } from '../root.ts';
 import { findingLines } from '../text/findings.ts';
-import { hanging } from '../text/layout.ts';
+import { hanging, WIDTH } from '../text/layout.ts';
 import { namedPlan, planLines } from '../text/plan.ts';
 import { Watch } from '../watch.ts';
 
@@ -47,13 +48,27 @@ export async function runCommand(options: RunOptions, terminal: Terminal): Promi
   });
   try {
     run = await start(options, voice);
-    if (!interrupt.signal.aborted) await new Loop(run, options, voice, interrupt).go(first);
+    // Not awaited after an interrupt: applying may wait for a unit that never comes, and stopping ends that too.
+    const loop = new Loop(run, options, voice, interrupt).go(first);
+    await Promise.race([loop, aborted(interrupt.signal)]);
     return EXIT.done;
   } finally {
-    voice.say('stopping', 'stopping: calls under way are finished; Ctrl-C again ends at once');
-    await run?.stop();
+    if (run) await end(run, voice);
     interrupt.release();
   }
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+
+/** The state file goes last: an apply that was under way may have written it again. */
+async function end(run: LocalRun, voice: Voice): Promise<void> {
+  voice.close('stopping: calls under way are finished; Ctrl-C again ends at once');
+  await run.stop();
+  rmSync(run.stateFile, { force: true });
 }
 
 async function start(options: RunOptions, voice: Voice): Promise<LocalRun> {
@@ -139,6 +154,7 @@ class Loop {
     }
     this.#voice.notices(planned);
     const report = await this.#run.apply(objects);
+    if (this.#interrupt.signal.aborted) return;
     this.#voice.applied(report);
     if (this.#shown || report.workflows.every((w) => w.hash === '')) return;
     this.#shown = true;
@@ -151,10 +167,17 @@ class Voice {
   readonly #options: RunOptions;
   readonly #terminal: Terminal;
   readonly #hashes = new Map<string, string>();
+  #closed = false;
 
   constructor(options: RunOptions, terminal: Terminal) {
     this.#options = options;
     this.#terminal = terminal;
+  }
+
+  /** The last words: what still comes from units that are being ended is of no interest. */
+  close(message: string): void {
+    this.say('stopping', message);
+    this.#closed = true;
   }
 
   say(event: string, message: string): void {
@@ -166,11 +189,12 @@ class Voice {
 
   log({ level, source, message, function: fn }: LogRecord): void {
     const { err } = this.#terminal;
+    if (this.#closed) return;
     if (this.#options.json) {
       this.#json({ event: 'log', level, source, message, ...(fn === undefined ? {} : { function: fn }) });
       return;
     }
-    if (level === 'debug') return;
+    if (level === 'debug' || (level === 'info' && fn === undefined)) return; // what hosts say of themselves
     const paint = level === 'error' ? err.colors.red : level === 'warn' ? err.colors.yellow : err.colors.dim;
     const lines = hanging(`${fn ?? source}: `, plain(message));
     for (const line of lines) err.line(paint(line));
@@ -235,17 +259,11 @@ class Voice {
       this.#json({ event: 'ready', gateway: run.gateway.url, stateFile: run.stateFile });
       return;
     }
-    const folder = relative(process.cwd(), this.#options.path) || '.';
     out.line();
     out.line(`${out.colors.bold('gateway')}  ${run.gateway.url}`);
     out.line('try, in another terminal:');
-    if (root !== undefined) {
-      const data = `-d @${folder}/${root.sample}`;
-      if (root.path !== undefined)
-        out.line(`  curl -s ${run.gateway.url}${root.path} -H 'content-type: application/json' ${data}`);
-      out.line(`  npx sinter invoke ${root.workflow}/${root.function} ${data}`);
-      out.line(`  npx sinter explain ${root.workflow}`);
-    }
+    for (const line of root === undefined ? [] : examples(root, this.#options.path, run.gateway.url))
+      out.line(line);
     out.line('files are watched: a change is applied when it is saved; Ctrl-C ends the run');
   }
 
@@ -255,3 +273,14 @@ class Voice {
 }
 
 const list = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '));
+
+/** Commands that can be pasted; one that is too long goes on in a second line. */
+function examples(root: Root, path: string, url: string): readonly string[] {
+  const data = `-d @${join(path, root.sample)}`;
+  const curl = `curl -s ${url}${root.path ?? ''} -H 'content-type: application/json'`;
+  const invoke = `npx sinter invoke ${root.workflow}/${root.function}`;
+  const commands = [...(root.path === undefined ? [] : [curl]), invoke].flatMap((command) =>
+    command.length + data.length < WIDTH - 3 ? [`${command} ${data}`] : [`${command} \\`, `  ${data}`],
+  );
+  return [...commands, `npx sinter explain ${root.workflow}`].map((line) => `  ${line}`);
+}

@@ -1,7 +1,7 @@
 /**
  * Plans and their measurements side by side, and what may be said about the difference.
  *
- * Owns: the wording. A difference is called one only where the middle halves of the two do not overlap; p99 of a few
+ * Owns: the wording. A difference is called one only where the intervals of the two medians do not overlap; p99 of a few
  * hundred calls is two or three calls, and that is said.
  */
 import type { WorkflowFigures } from '@sinter/operator/local/run';
@@ -10,7 +10,7 @@ import type { LoadResult } from '../load.ts';
 import { thisArchitecture } from '../machines.ts';
 import type { Colors } from '../terminal.ts';
 import { duration, hanging, table } from './layout.ts';
-import { channelTally, edgeText, runtimeTally } from './plan.ts';
+import { channelTally, edgeText, reasonOf, runtimeTally } from './plan.ts';
 import type { NamedPlan } from './plan.ts';
 
 /** One policy, as it was measured. */
@@ -88,11 +88,14 @@ function channelRows(measured: readonly Measured[]): readonly (readonly string[]
   const edges = measured[0]?.named.plan.channels ?? [];
   const rows = edges.map(({ from, to }) => [
     `  ${edgeText(from, to)}`,
-    ...measured.map(
-      ({ named }) => named.plan.channels.find((c) => c.from === from && c.to === to)?.channel ?? '',
-    ),
+    ...measured.map(({ named }) => channelCell(named, from, to)),
   ]);
   return [['channel of each edge', ...measured.map(() => '')], ...rows];
+}
+
+function channelCell({ plan }: NamedPlan, from: string, to: string): string {
+  const channel = plan.channels.find((c) => c.from === from && c.to === to)?.channel;
+  return channel === undefined ? '' : `${channel} (${reasonOf(plan, 'Channel', edgeText(from, to))})`;
 }
 
 /** How the second differs from the first. */
@@ -116,14 +119,34 @@ const change = (from: number, to: number): string => {
   return `${percent > 0 ? '+' : percent < 0 ? '−' : '±'}${String(Math.abs(percent))} %`;
 };
 
-/** Overlapping middle halves: half of the calls of one lie among those of the other, so chance may have made it. */
+/**
+ * Whether the medians differ by more than chance: their 95 % intervals, by ranks (n/2 ± 0.98 √n), do not overlap. It
+ * speaks of these calls only: what else the machine did meanwhile is in the figures too.
+ */
 export function judgement(a: readonly number[], b: readonly number[]): string {
-  const faster = quantile(b, 0.75) < quantile(a, 0.25);
-  const slower = quantile(b, 0.25) > quantile(a, 0.75);
-  if (faster) return 'The middle halves of the two do not overlap: the second answered faster.';
-  if (slower) return 'The middle halves of the two do not overlap: the second answered more slowly.';
-  return 'The middle halves of the two overlap: in this run neither can be called faster.';
+  const [first, second] = [medianInterval(a), medianInterval(b)];
+  const text = `(95 % intervals ${intervalText(first)} and ${intervalText(second)})`;
+  if (second.high < first.low)
+    return `The second's median is lower by more than chance among these calls ${text}.`;
+  if (second.low > first.high)
+    return `The second's median is higher by more than chance among these calls ${text}.`;
+  return `The medians differ by no more than chance ${text}: neither can be called faster.`;
 }
+
+interface Interval {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Of an ascending list. */
+export function medianInterval(ascending: readonly number[]): Interval {
+  const n = ascending.length;
+  const half = 0.98 * Math.sqrt(n);
+  const at = (rank: number): number => ascending[Math.min(n - 1, Math.max(0, rank))] ?? 0;
+  return { low: at(Math.floor(n / 2 - half) - 1), high: at(Math.ceil(n / 2 + half)) };
+}
+
+const intervalText = ({ low, high }: Interval): string => `${duration(low)} to ${duration(high)}`;
 
 function caveat(measured: readonly Measured[]): string {
   const calls = Math.min(...measured.map(({ result }) => result.tookMs.length));

@@ -84,7 +84,7 @@ export function planLines(named: NamedPlan, machines: readonly Machine[], colors
     ...unitTable(named, machines, colors),
     ...(plan.channels.length === 0 ? [] : ['', ...channelTable(plan, colors)]),
     '',
-    ...whyLines(plan, colors),
+    ...whyLines(plan, architecture, colors),
   ];
 }
 
@@ -142,10 +142,11 @@ function channelTable(plan: Plan, colors: Colors): readonly string[] {
 }
 
 /** What each reason means, once, with the first decision that has it as the example. */
-export function whyLines(plan: Plan, colors: Colors): readonly string[] {
+export function whyLines(plan: Plan, architecture: string, colors: Colors): readonly string[] {
   const kinds = new Set<Decision['kind']>(['Policy', 'Fusion', 'Runtime', 'Channel']);
+  const here = (d: Decision): boolean => d.kind !== 'Runtime' || d.about.endsWith(` on ${architecture}`);
   const seen = new Map<string, { readonly decision: Decision; times: number }>();
-  for (const decision of plan.decisions.filter((d) => kinds.has(d.kind))) {
+  for (const decision of plan.decisions.filter((d) => kinds.has(d.kind) && here(d))) {
     const known = seen.get(decision.reason);
     if (known) known.times += 1;
     else seen.set(decision.reason, { decision, times: 1 });
