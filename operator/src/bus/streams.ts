@@ -17,6 +17,7 @@ import {
   WORK_CONSUMER,
   asyncStream,
   asyncStreamSubjects,
+  changeSubject,
   kvStream,
   kvSubject,
   modulesBucket,
@@ -96,7 +97,11 @@ const bucketSpec = (bucket: string): StreamSpec => ({
 
 /** Every bucket that there is once on a bus. */
 export const bucketSpecs: readonly StreamSpec[] = [
-  bucketSpec(ROUTES_BUCKET),
+  // A key's own subject is not let through to leaves (seen on nats-server 2.15): readers hear of changes on another.
+  {
+    ...bucketSpec(ROUTES_BUCKET),
+    republish: { src: kvSubject(ROUTES_BUCKET, '>'), dest: changeSubject('>') },
+  },
   bucketSpec(RECORDS_BUCKET),
   { ...bucketSpec(CALLS_BUCKET), max_age: CALLS_AGE_NS, allow_rollup_hdrs: false },
 ];

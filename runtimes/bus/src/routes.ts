@@ -1,7 +1,7 @@
 /**
  * The route of one workflow, as it stands and as it changes (D3).
  *
- * Owns: reading it by direct get, hearing of changes on the bucket's own subject, reading again after a reconnection.
+ * Owns: reading it by direct get, hearing of changes as the hub tells them, reading again after a reconnection.
  * Invariants: an older generation never replaces a newer one; when cut off, the last value stays.
  */
 import {
@@ -108,8 +108,11 @@ export class RouteWatch implements Rider {
   #listen(link: Link): void {
     this.#offUp();
     this.#offUp = link.onUp(() => void this.read());
-    this.#subscription = link.subscribe(changeSubject(routeKey(this.#workflow)), (msg) => {
-      this.#take(msg);
+    const key = routeKey(this.#workflow);
+    const own = kvSubject(ROUTES_BUCKET, key);
+    this.#subscription = link.subscribe(changeSubject(key), (msg) => {
+      // What the hub tells carries the name of what it stored; anything else was reflected by a server.
+      if (msg.headers?.get('Nats-Subject') === own) this.#take(msg);
     });
   }
 

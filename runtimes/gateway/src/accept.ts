@@ -17,7 +17,7 @@
  *  3. A key stands for one call id for as long as its record is kept (one hour), and every answer names the same.
  */
 import { createHash } from 'node:crypto';
-import { CALLS_BUCKET, CallError, callKey, kindOf, kvSubject, newId } from '@sinter/contract';
+import { CALLS_BUCKET, CallError, callKey, kindOf, kvWriteSubject, newId } from '@sinter/contract';
 import type { CallRecord, Payload, WorkflowKey } from '@sinter/contract';
 import { HeaderBlock, sendWork } from '@sinter/bus';
 import type { Clock, Session } from '@sinter/bus';
@@ -133,7 +133,7 @@ function answerAccepted(
 async function record(o: AcceptOptions, w: WorkflowKey, fn: string, callId: string): Promise<void> {
   const acceptedAt = new Date(o.wallClock()).toISOString();
   const accepted: CallRecord = { callId, function: fn, state: 'Accepted', attempts: 0, acceptedAt };
-  const subject = kvSubject(CALLS_BUCKET, callKey(w, callId));
+  const subject = kvWriteSubject(CALLS_BUCKET, callKey(w, callId));
   const bytes = encoder.encode(JSON.stringify(accepted));
   for (let tries = 1; tries <= RECORD_TRIES; tries++) {
     const headers = new HeaderBlock();

@@ -1,13 +1,13 @@
 /**
  * Keeps the table as the bucket of routes has it (D3).
  *
- * Owns: reading the bucket whole, and hearing of changes on its own subjects.
+ * Owns: reading the bucket whole, and hearing of changes as the hub tells them.
  * Invariants:
  *  1. It listens before it reads, and what was heard wins over what is read: a read value may be the older one.
  *  2. When cut off, the last values stay; after a reconnection everything is read again.
  *  3. A record that cannot be read is reported and changes nothing.
  */
-import { ROUTES_BUCKET, entryKeys, kvSubject } from '@sinter/contract';
+import { ROUTES_BUCKET, changeSubject, entryKeys, kvSubject } from '@sinter/contract';
 import type { WorkflowKey } from '@sinter/contract';
 import type { Clock, Link, Rider, Session } from '@sinter/bus';
 import { readBucket } from './bucket.ts';
@@ -66,7 +66,12 @@ export class Watch implements Rider {
   async moved(to: Link): Promise<void> {
     const old = this.#subscriptions;
     this.#listen(to);
-    await to.flush();
+    try {
+      await to.flush();
+    } catch (cause) {
+      // Lost again already: it is read again as soon as it is back.
+      this.#options.onProblem(`the new link was lost: ${String(cause)}`);
+    }
     for (const s of old) s.unsubscribe();
     await this.read();
   }
@@ -102,10 +107,12 @@ export class Watch implements Rider {
   #listen(link: Link): void {
     this.#offUp();
     this.#offUp = link.onUp(() => void this.read());
-    const prefix = kvSubject(ROUTES_BUCKET, '').length;
+    const prefix = changeSubject('').length;
     this.#subscriptions = ['*.*', entryKeys].map((keys) =>
-      link.subscribe(kvSubject(ROUTES_BUCKET, keys), (msg) => {
+      link.subscribe(changeSubject(keys), (msg) => {
         const key = msg.subject.slice(prefix);
+        // What the hub tells carries the name of what it stored; anything else was reflected by a server.
+        if (msg.headers?.get('Nats-Subject') !== kvSubject(ROUTES_BUCKET, key)) return;
         this.#heardAtMs.set(key, this.#options.clock.now());
         this.#take(key, msg.data);
       }),
