@@ -29,7 +29,8 @@ export interface Finding {
 const GIVEN_MAX = 120;
 
 const shown = (value: unknown): string => {
-  const whole = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+  if (value === undefined) return '';
+  const whole = typeof value === 'string' ? value : JSON.stringify(value);
   return whole.length <= GIVEN_MAX ? whole : `${whole.slice(0, GIVEN_MAX - 1)}…`;
 };
 

@@ -330,9 +330,8 @@ test('a plan with nothing to refuse keeps every wished group whole', () => {
   fc.assert(
     fc.property(policies, (policy) => {
       const p = plan(snapshotOf({ functions: names, policy }));
-      const fusionSpec = policy['fusion'] as {
-        readonly groups?: readonly { readonly functions: readonly string[] }[];
-      };
+      const fusionSpec = policy['fusion'] as
+        { readonly groups?: readonly { readonly functions: readonly string[] }[] } | undefined;
       for (const { functions } of fusionSpec?.groups ?? []) {
         assert.ok(p.units.some((u) => [...u.functions].sort().join() === [...functions].sort().join()));
       }

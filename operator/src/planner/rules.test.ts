@@ -207,6 +207,16 @@ test('a group is split into the fewest parts, and keeps most sync edges inside',
   assert.match(fusion(p, 'a → b')?.message ?? '', /group 'g0' is split/);
 });
 
+test('of two splits with as many parts the one with the sync edge inside is taken', () => {
+  const on = (...architectures: readonly string[]): Manifest => ({ placement: { architectures } });
+  const functions = { a: on('amd64', 'arm64'), b: on('amd64'), c: on('arm64') };
+  const machines = [MACHINE, edge];
+  const split = (...edges: readonly string[]): readonly string[] =>
+    groupsOf(plan(snapshotOf({ functions, edges, policy: manual('a,b,c'), machines })));
+  assert.deepEqual(split('a>b', 'a~c'), ['a,b', 'c']);
+  assert.deepEqual(split('a~b', 'a>c'), ['a,c', 'b']);
+});
+
 test('three that have no architecture in common are split into two, though each two have one', () => {
   const on = (...architectures: readonly string[]): Manifest => ({ placement: { architectures } });
   const machines = ['amd64', 'arm64', 'riscv64'].map((architecture) => ({

@@ -27,7 +27,7 @@ interface Hashes {
 
 const hashesOf = (p: Plan, snapshot: Snapshot): Hashes => ({
   plan: planHash(p, snapshot),
-  units: Object.fromEntries(p.units.map((u) => [u.functions[0], unitName(u, snapshot)])),
+  units: Object.fromEntries(p.units.map((u) => [u.functions[0] ?? '', unitName(u, snapshot)])),
 });
 const hashed = (world: World, manifests: readonly Manifest[] = manifestsOf(world)): Hashes => {
   const snapshot = snapshotOf(world, manifests);

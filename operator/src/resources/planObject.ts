@@ -83,7 +83,7 @@ const leftOut = (count: number): ApiDecision => ({
 function apiDecision(d: Decision, detail: Detail): ApiDecision {
   return {
     about: cut(d.about, MAX.about),
-    kind: d.kind === 'Policy' ? 'Rollout' : d.kind,
+    kind: kindOf(d),
     choice: cut(d.choice, MAX.choice),
     reason: d.reason,
     message: cut(d.message, detail.message),
@@ -100,5 +100,8 @@ function apiDecision(d: Decision, detail: Detail): ApiDecision {
     ...(d.margin === '' ? {} : { margin: d.margin }),
   };
 }
+
+/** The API has no word of its own for the choice of a policy; what the policy governs is how plans follow each other. */
+const kindOf = ({ kind }: Decision): ApiDecision['kind'] => (kind === 'Policy' ? 'Rollout' : kind);
 
 const cut = (text: string, max: number): string => (text.length <= max ? text : `${text.slice(0, max - 1)}…`);
