@@ -267,6 +267,18 @@ test('cancelled: settled at once, the signal and the nested call abort', async (
   assert.deepEqual(await f.invoke('state'), ['Cancelled', true]);
 });
 
+test('a signal that is first asked for after the end says how it ended', async (t) => {
+  const f = js(
+    t,
+    `if (input === 'state') return globalThis.seen;
+     await new Promise((r) => setTimeout(r, 150)); globalThis.seen = [ctx.signal.aborted, ctx.signal.reason.code]; console.log('seen')`,
+  );
+  await f.runtime.ready;
+  assert.equal((await f.failure(null, { timeoutMs: 50 })).code, 'Timeout');
+  await f.logged('seen');
+  assert.deepEqual(await f.invoke('state'), [true, 'Timeout']);
+});
+
 test('a signal given to ctx.call cancels that call alone', async (t) => {
   const f = js(
     t,

@@ -85,7 +85,8 @@ export class Scope {
   readonly ctx: Context;
   readonly #options: ScopeOptions;
   #controller: AbortController | undefined;
-  #ended: CallError | undefined;
+  /** Once it has ended: why. */
+  #ended: (() => CallError) | undefined;
   /** Seqs of calls in flight, with what takes them back. */
   #calls: Map<number, (error: CallError) => void> | undefined;
 
@@ -100,28 +101,21 @@ export class Scope {
 
   /** Settled by the other side: the signal aborts, and so does what is in flight. */
   abort(error: CallError): void {
-    this.#end(error);
+    this.#end(() => error);
     this.#controller?.abort(error);
   }
 
-  /** The handler is through. */
+  /** The handler is through. The error is made when somebody sees it: making one takes a tenth of a call's time. */
   finish(): void {
-    const { name, callId } = this.#options;
-    this.#end(
-      new CallError(
-        'Cancelled',
-        `the call ${callId} of function '${name}' has ended: await every ctx.call before returning, or use ctx.send`,
-        { reason: 'CallEnded', function: name },
-      ),
-    );
+    this.#end(() => callEnded(this.#options.callId, this.#options.name));
   }
 
-  #end(error: CallError): void {
+  #end(why: () => CallError): void {
     if (this.#ended !== undefined) return;
-    this.#ended = error;
+    this.#ended = why;
     const calls = this.#calls;
     this.#calls = undefined;
-    if (calls !== undefined) for (const takeBack of calls.values()) takeBack(error);
+    if (calls !== undefined) for (const takeBack of calls.values()) takeBack(why());
   }
 
   #context(): Context {
@@ -146,8 +140,8 @@ export class Scope {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
       // After a normal end nothing is left to abort; after an abort the signal has aborted, whenever it is asked for.
-      if (this.#ended !== undefined && this.#ended.reason !== 'CallEnded')
-        this.#controller.abort(this.#ended);
+      const why = this.#ended?.();
+      if (why !== undefined && why.reason !== CALL_ENDED) this.#controller.abort(why);
     }
     return this.#controller.signal;
   }
@@ -217,9 +211,18 @@ export class Scope {
   }
 
   #refuseWhenEnded(): void {
-    if (this.#ended !== undefined) throw this.#ended;
+    if (this.#ended !== undefined) throw this.#ended();
   }
 }
+
+const CALL_ENDED = 'CallEnded';
+
+const callEnded = (callId: string, name: string): CallError =>
+  new CallError(
+    'Cancelled',
+    `the call ${callId} of function '${name}' has ended: await every ctx.call before returning, or use ctx.send`,
+    { reason: CALL_ENDED, function: name },
+  );
 
 const from =
   (callee: string, reject: (error: CallError) => void) =>
