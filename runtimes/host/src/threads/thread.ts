@@ -6,7 +6,7 @@
  * `jsRuntime.ts` and `wasmRuntime.ts` own the calls, and whether another thread follows.
  * Invariants:
  *  1. `loaded` or `refused` or `lost` is told once at the start; afterwards at most one `lost`. After `end` nothing is told.
- *  2. The thread gets nothing of the host's: `env` and `argv` are empty, the start data names the function only (D11).
+ *  2. The thread gets nothing of the host's: `env` and `argv` are empty, the start data is the function's own (D11).
  *
  *   loading ── Loaded ──▶ loaded ── died ──▶ lost
  *      ├────── Refused ─▶ refused (the module is at fault: the same again would not help)
