@@ -5,6 +5,7 @@
 import { CommanderError } from 'commander';
 import { EXIT, Refusal } from './exit.ts';
 import type { ExitCode } from './exit.ts';
+import { exitCodeOf } from './interrupt.ts';
 import { programFor, version } from './program.ts';
 import { colorsFor } from './terminal.ts';
 import type { Stream, Terminal } from './terminal.ts';
@@ -57,7 +58,7 @@ function streamOf(to: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Stream {
   // `sinter explain … | head` is no mistake: the reader has seen enough. A run ends by it as by a closed terminal.
   to.on('error', (cause: NodeJS.ErrnoException) => {
     if (cause.code !== 'EPIPE') throw cause;
-    process.kill(process.pid, 'SIGHUP');
+    if (!process.emit('SIGHUP', 'SIGHUP')) process.exit(exitCodeOf('SIGPIPE'));
   });
   return {
     write: (chunk) => to.write(chunk),

@@ -7,6 +7,7 @@
 import type { Colors } from '../terminal.ts';
 import { plain } from '../terminal.ts';
 import { hanging, middle, WIDTH } from './layout.ts';
+import { titleLine } from './plan.ts';
 
 export interface ShownDecision {
   readonly about: string;
@@ -39,7 +40,7 @@ export function explainLines(
   title: { readonly namespace: string; readonly workflow: string; readonly hash: string },
   colors: Colors,
 ): readonly string[] {
-  const lines = [`${colors.bold(`${title.namespace}/${title.workflow}`)}  plan ${colors.bold(title.hash)}`];
+  const lines = [titleLine(title, title.hash, '', colors)];
   for (const { heading, decisions } of groupsOf(plan, title.workflow)) {
     lines.push('', colors.bold(middle(plain(heading), WIDTH)));
     for (const decision of decisions) lines.push(...decisionLines(decision, colors));

@@ -7,7 +7,7 @@ import { spread } from '@sinter/operator/planner/placement';
 import type { Decision, Plan, PlanUnit } from '@sinter/operator/planner/plan';
 import type { Machine } from '@sinter/operator/model/nouns';
 import type { Colors } from '../terminal.ts';
-import { count, hanging, table } from './layout.ts';
+import { count, hanging, middle, table, WIDTH } from './layout.ts';
 
 /** A plan with its names. */
 export interface NamedPlan {
@@ -76,8 +76,7 @@ export function planLines(named: NamedPlan, machines: readonly Machine[], colors
   const policy = plan.decisions.find((d) => d.kind === 'Policy');
   const architecture = machines[0]?.architecture ?? '';
   return [
-    `${colors.bold(`${plan.namespace}/${plan.workflow}`)}  plan ${colors.bold(hash)}` +
-      (policy ? `  policy ${policy.choice} ${colors.dim(`(${policy.reason})`)}` : ''),
+    titleLine(plan, hash, policy ? `policy ${middle(policy.choice, 24)} (${policy.reason})` : '', colors),
     `${count(functions, 'function')} in ${count(plan.units.length, 'unit')}: ${runtimeTally(plan, architecture)}; ` +
       `${count(plan.channels.length, 'channel')}: ${channelTally(plan)}`,
     '',
@@ -87,6 +86,16 @@ export function planLines(named: NamedPlan, machines: readonly Machine[], colors
     ...whyLines(plan, architecture, colors),
   ];
 }
+
+export const titleLine = (
+  { namespace, workflow }: { readonly namespace: string; readonly workflow: string },
+  hash: string,
+  rest: string,
+  colors: Colors,
+): string => {
+  const room = WIDTH - `  plan ${hash}  ${rest}`.length;
+  return `${colors.bold(middle(`${namespace}/${workflow}`, room))}  plan ${colors.bold(hash)}  ${rest}`.trimEnd();
+};
 
 function unitTable(
   { plan, unitNames }: NamedPlan,

@@ -1,0 +1,105 @@
+/** The tool from outside: what it says and with which code it ends, for every class of mistake. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { describe, test } from 'node:test';
+import { folderWith, sinter, TRAFFIC } from './sinter.ts';
+
+const table: Readonly<Record<string, readonly [readonly string[], number, RegExp]>> = {
+  'no command': [[], 2, /Usage: sinter/],
+  'an unknown command': [['rn', 'x'], 2, /unknown command 'rn'\n\(Did you mean run\?\)/],
+  'an unknown option': [
+    ['run', 'x', '--machine', '2'],
+    2,
+    /unknown option '--machine'\n\(Did you mean --machines\?\)/,
+  ],
+  'a missing argument': [['run'], 2, /missing required argument 'path'/],
+  'an argument too many': [['explain', 'a', 'b'], 2, /too many arguments/],
+  'a number that is none': [['run', 'x', '--machines', 'two'], 2, /must be a whole number from 0 to 64/],
+  'a port that is none': [['run', 'x', '--port', '65536'], 2, /must be a whole number from 0 to 65535/],
+  'a timeout of zero': [['invoke', 'a/b', '--timeout', '0'], 2, /number of seconds above 0/],
+  'plan without a file': [['plan'], 2, /required option '-f, --filename <path>' not specified/],
+  'invoke without a function': [['invoke', 'traffic'], 2, /'traffic' must be WORKFLOW\/FUNCTION/],
+  'a header that is none': [['invoke', 'a/b', '-H', 'x'], 2, /'x' must be 'Name: value'/],
+  'a path that is not there': [
+    ['plan', '-f', '/nowhere'],
+    1,
+    /\/nowhere .*\n {2}is not there; write the path/,
+  ],
+  'an input that is not there': [
+    ['invoke', 'a/b', '-d', '@/nowhere'],
+    1,
+    /'@\/nowhere' cannot be read \(ENOENT\)/,
+  ],
+  'invoke without a run': [['invoke', 'a/b'], 4, /no run was found; start one with 'sinter run PATH'/],
+  'explain without a run': [['explain', 'a'], 4, /no run was found/],
+  'a run that is not there': [['explain', 'a', '--run', '4194305'], 4, /no run with process id 4194305/],
+  'a run that is no state file': [
+    ['explain', 'a', '--run', '/nowhere'],
+    4,
+    /neither a process id nor the state file/,
+  ],
+};
+
+describe('a mistake', { concurrency: 2 }, () => {
+  for (const [sentence, [words, code, says]] of Object.entries(table)) {
+    test(`${sentence}: exit code ${String(code)}`, async () => {
+      await using runs = await folderWith();
+      const ended = await sinter(words, { env: { XDG_RUNTIME_DIR: runs.path } });
+      assert.match(ended.err, says);
+      assert.equal(ended.out, '');
+      assert.equal(ended.code, code);
+    });
+  }
+});
+
+describe('no mistake', { concurrency: 2 }, () => {
+  test('version, as a command and as an option', async () => {
+    assert.match((await sinter(['version'])).out, /^sinter \d+\.\d+\.\d+ \(Node \d+/);
+    const ended = await sinter(['--version']);
+    assert.match(ended.out, /^\d+\.\d+\.\d+\n$/);
+    assert.equal(ended.code, 0);
+  });
+
+  test('help names every command and exit code, within 100 columns', async () => {
+    const { out, code } = await sinter(['help']);
+    for (const word of ['run', 'demo', 'invoke', 'plan', 'explain', 'version', 'Exit codes:'])
+      assert.match(out, new RegExp(word));
+    assert.ok(out.split('\n').every((line) => line.length <= 100));
+    assert.equal(code, 0);
+  });
+
+  test('a reader that goes away early is no defect', () => {
+    const launcher = new URL('../bin/sinter.mjs', import.meta.url).pathname;
+    const script = '"$0" "$1" plan -f "$2" --json | head -c 10';
+    const out = execFileSync('/bin/sh', ['-c', script, process.execPath, launcher, TRAFFIC], {
+      encoding: 'utf8',
+    });
+    assert.equal(out.length, 10);
+  });
+});
+
+/** A Node on PATH that cannot run the source itself. */
+function olderNode(): string | undefined {
+  return (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .map((folder) => join(folder, 'node'))
+    .filter((path) => existsSync(path))
+    .find(
+      (path) => Number(/^v(\d+)/.exec(execFileSync(path, ['--version'], { encoding: 'utf8' }))?.[1]) < 24,
+    );
+}
+
+const older = olderNode();
+
+test(
+  'an older Node starts the pinned one and passes code and output on',
+  { skip: older === undefined && 'there is none on PATH' },
+  async () => {
+    const version = await sinter(['version'], { node: older ?? '' });
+    assert.match(version.out, /Node 2[4-9]/);
+    const wrong = await sinter(['plan', '-f', '/nowhere'], { node: older ?? '' });
+    assert.equal(wrong.code, 1);
+  },
+);
