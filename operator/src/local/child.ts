@@ -58,7 +58,7 @@ export class Child {
     for (const stream of [this.#process.stdout, this.#process.stderr])
       if (stream)
         createInterface({ input: stream }).on('line', (line) => {
-          options.onLine(parsed(line));
+          options.onLine(parsed(line.slice(0, LINE_LIMIT)));
         });
   }
 

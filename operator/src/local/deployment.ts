@@ -144,8 +144,15 @@ export class Deployment {
     await Promise.allSettled(this.#drains);
   }
 
-  /** The same revision again: triggers may have changed, and they are not part of it. */
+  /**
+   * The same revision again. Triggers are no part of it, and what listens on the bus follows from them: the entry is
+   * written anew, and the route where it differs.
+   */
   async #refresh(target: Target): Promise<Deployed> {
+    const before = this.current;
+    await this.#prepare(target);
+    this.#live.set(target.hash, target);
+    if (JSON.stringify(before?.revision) !== JSON.stringify(target.revision)) await this.#write();
     await this.#ports.writeEntry(target.entry);
     return { ok: true, started: [], kept: target.units.map((u) => u.scope.unit), drained: [] };
   }

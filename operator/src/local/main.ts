@@ -2,8 +2,8 @@
  * A run on this machine: the same manifests, planner, bus, hosts and gateway as in a cluster, as child processes.
  * Composition root: the only file of `local/` that reads the clock and the environment.
  *
- * Owns: starting and ending everything, and the way from objects to deployments. `deployment.ts` owns the change of one
- * workflow, `nats/` the servers.
+ * Owns: starting and ending of everything: servers, gateway, units, credentials. `applier.ts` decides what runs,
+ * `deployment.ts` changes one workflow, `nats/` has the servers.
  * Invariants:
  *  1. `apply` never disturbs what runs by what is wrong in what it is given.
  *  2. After `stop`, or after this process died however, no process of the run is left; after `stop` no file either.
@@ -24,15 +24,7 @@ import { putModule } from '../bus/modules.ts';
 import { provisionAsync, provisionBuckets, provisionNamespace } from '../bus/provision.ts';
 import { openRoutes } from '../bus/routes.ts';
 import type { RouteBook } from '../bus/routes.ts';
-import { check } from '../model/check.ts';
-import { error, isError } from '../model/finding.ts';
-import type { Finding } from '../model/finding.ts';
-import { notYet } from '../model/notYet.ts';
-import { namespaceOf } from '../model/nouns.ts';
-import type { WorkflowObject } from '../model/nouns.ts';
-import { plan as makePlan } from '../planner/planner.ts';
-import { workflowPlanObject } from '../resources/index.ts';
-import { gather } from '../snapshot/gather.ts';
+import { Applier } from './applier.ts';
 import { GATEWAY_BUNDLE, assertBuilt } from './bundles.ts';
 import { Child } from './child.ts';
 import { CredentialKeeper } from './credentials.ts';
@@ -43,20 +35,9 @@ import { locateNatsServer } from './nats/locate.ts';
 import { HUB, startServers } from './nats/servers.ts';
 import type { Servers } from './nats/servers.ts';
 import { Reports } from './reports.ts';
-import type {
-  AppliedWorkflow,
-  ApplyReport,
-  LocalRun,
-  LocalRunOptions,
-  LogRecord,
-  RawObject,
-  WorkflowFigures,
-} from './run.ts';
+import type { ApplyReport, LocalRun, LocalRunOptions, LogRecord, RawObject, WorkflowFigures } from './run.ts';
 import { runsFolder, stateFileOf, writeState } from './stateFile.ts';
-import { targetOf } from './targets.ts';
 import type { LocalMachine } from './targets.ts';
-import { worldOf } from './world.ts';
-import type { World } from './world.ts';
 
 const STOP_GRACE_MS = 1_500;
 const GATEWAY_LIMIT_MS = 15_000;
@@ -99,8 +80,6 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: '
 class Run implements LocalRun {
   readonly #options: LocalRunSettings;
   readonly #reports = new Reports(() => performance.now());
-  readonly #deployments = new Map<string, Deployment>();
-  readonly #applied = new Map<string, AppliedWorkflow>();
   readonly #sequences = new Map<string, number>();
   readonly #token = newId(40);
   readonly #gatewayInstance = newId(10);
@@ -112,6 +91,7 @@ class Run implements LocalRun {
   #nc: NatsConnection | undefined;
   #book: RouteBook | undefined;
   #keeper: CredentialKeeper | undefined;
+  #applier: Applier | undefined;
   #gateway: Child | undefined;
   #gatewayCredential: NewCredential | undefined;
   #gatewayUrl = '';
@@ -135,7 +115,7 @@ class Run implements LocalRun {
       operator: this.#need(),
       keys: () => this.#keys,
       machines: this.#machines,
-      deployment: (namespace, workflow) => this.#deployments.get(`${namespace}/${workflow}`),
+      deployment: (namespace, workflow) => this.#needApplier().deployment({ namespace, workflow }),
       gatewayPid: () => this.#gateway?.pid,
       renewCredentials: () => this.#renewAll(),
     };
@@ -178,6 +158,11 @@ class Run implements LocalRun {
         this.#reports.observed(observation);
       },
     });
+    this.#applier = new Applier({
+      machines: this.#machines,
+      newDeployment: (workflow) => new Deployment(workflow, this.#ports()),
+      now: Date.now,
+    });
     await this.#startGateway();
     this.#renewal = setInterval(() => void this.#renewAll(), (this.#validity().lifetimeMs ?? 0) / 3);
     this.#renewal.unref();
@@ -207,95 +192,9 @@ class Run implements LocalRun {
   }
 
   async #apply(objects: readonly RawObject[]): Promise<ApplyReport> {
-    const world = worldOf(objects);
-    const findings = [...world.findings, ...check(world.application), ...notYet(world.application)];
-    const workflows: AppliedWorkflow[] = [];
-    for (const { object } of world.application.workflows)
-      workflows.push(await this.#applyWorkflow(object, world, findings));
-    if (!world.findings.some(isError)) await this.#removeOthers(world);
+    const report = await this.#needApplier().apply(objects);
     await this.#writeState();
-    return { findings, workflows };
-  }
-
-  async #applyWorkflow(
-    workflow: WorkflowObject,
-    world: World,
-    found: readonly Finding[],
-  ): Promise<AppliedWorkflow> {
-    const key: WorkflowKey = { namespace: namespaceOf(workflow), workflow: workflow.metadata.name };
-    const id = `${key.namespace}/${key.workflow}`;
-    const deployment = this.#deployments.get(id) ?? this.#newDeployment(key);
-    const snapshot = gather({
-      application: world.application,
-      workflow: key,
-      machines: this.#machines,
-      current: null,
-      nowMs: Date.now(),
-    });
-    const concerning = found.filter((f) => concerns(f, workflow, world));
-    const plan = snapshot && makePlan(snapshot);
-    const findings = [...concerning, ...(plan?.findings ?? [])];
-    const before = this.#applied.get(id);
-    const nothing = { started: [], kept: [], drained: [] };
-    if (
-      !snapshot ||
-      !plan ||
-      findings.some(isError) ||
-      found.some((f) => isError(f) && f.reason === 'Invalid')
-    ) {
-      const applied = {
-        ...key,
-        hash: before?.hash ?? '',
-        plan: undefined,
-        planObject: undefined,
-        findings,
-        ...nothing,
-      };
-      this.#applied.set(id, { ...(before ?? applied), findings });
-      return applied;
-    }
-    const target = targetOf(plan, snapshot, workflow, world, this.#machines);
-    const { ok, problem, ...units } = await deployment.deploy(target);
-    const planObject = { ...workflowPlanObject(plan, snapshot) };
-    if (ok) {
-      const applied: AppliedWorkflow = { ...key, hash: target.hash, plan, planObject, findings, ...units };
-      this.#applied.set(id, applied);
-      return applied;
-    }
-    const object = { kind: 'Workflow', namespace: key.namespace, name: key.workflow };
-    const failed = {
-      ...error('UnitFailed', { object, field: '' }, ''),
-      message: `${problem ?? 'a unit failed'}; what ran before goes on`,
-    };
-    const applied = {
-      ...key,
-      hash: before?.hash ?? '',
-      plan,
-      planObject,
-      findings: [...findings, failed],
-      ...nothing,
-    };
-    this.#applied.set(id, { ...(before ?? applied), findings: applied.findings });
-    return applied;
-  }
-
-  /** Workflows that are no longer declared go. */
-  async #removeOthers(world: World): Promise<void> {
-    const declared = new Set(
-      world.application.workflows.map(({ object }) => `${namespaceOf(object)}/${object.metadata.name}`),
-    );
-    for (const [id, deployment] of this.#deployments) {
-      if (declared.has(id)) continue;
-      await deployment.remove();
-      this.#deployments.delete(id);
-      this.#applied.delete(id);
-    }
-  }
-
-  #newDeployment(key: WorkflowKey): Deployment {
-    const deployment = new Deployment(key, this.#ports());
-    this.#deployments.set(`${key.namespace}/${key.workflow}`, deployment);
-    return deployment;
+    return report;
   }
 
   #ports(): DeploymentPorts {
@@ -417,7 +316,7 @@ class Run implements LocalRun {
 
   async #renewAll(): Promise<void> {
     const keeper = this.#needKeeper();
-    for (const deployment of this.#deployments.values())
+    for (const deployment of this.#needApplier().deployments)
       for (const fleet of deployment.fleets) {
         const seed = this.#seeds.get(fleet.scope.unit);
         if (seed !== undefined) keeper.renewFleet(fleet, seed);
@@ -447,13 +346,15 @@ class Run implements LocalRun {
       pid: process.pid,
       startedAt: this.#startedAt,
       gateway: this.gateway,
-      workflows: [...this.#applied.values()].map(({ namespace, workflow, hash, planObject, findings }) => ({
-        namespace,
-        workflow,
-        hash,
-        planObject,
-        findings,
-      })),
+      workflows: (this.#applier?.applied ?? []).map(
+        ({ namespace, workflow, hash, planObject, findings }) => ({
+          namespace,
+          workflow,
+          hash,
+          planObject,
+          findings,
+        }),
+      ),
     });
   }
 
@@ -461,7 +362,7 @@ class Run implements LocalRun {
     clearInterval(this.#renewal);
     await rm(this.stateFile, { force: true });
     await this.#gateway?.stop(STOP_GRACE_MS);
-    await Promise.all([...this.#deployments.values()].map((d) => d.stop(STOP_GRACE_MS)));
+    await Promise.all((this.#applier?.deployments ?? []).map((d) => d.stop(STOP_GRACE_MS)));
     await this.#nc?.close();
     await this.#servers?.stop();
     if (this.#folder !== '' && this.#options.stateFolder === undefined)
@@ -485,6 +386,9 @@ class Run implements LocalRun {
   #needBook(): RouteBook {
     return this.#book ?? neverStarted();
   }
+  #needApplier(): Applier {
+    return this.#applier ?? neverStarted();
+  }
   #needKeeper(): CredentialKeeper {
     return this.#keeper ?? neverStarted();
   }
@@ -504,19 +408,4 @@ function machinesOf(names: readonly string[], servers: Servers): readonly LocalM
   });
   if (names.length === 0) return [machine('machine-1', 'Cloud', [])];
   return names.map((name, i) => machine(name, i === 0 ? 'Cloud' : 'Edge', [servers.urlOf(name)]));
-}
-
-/** Is this finding about the workflow, one of its functions, or its policy? */
-function concerns(finding: Finding, workflow: WorkflowObject, world: World): boolean {
-  const { kind, namespace, name } = finding.object;
-  if (kind === 'Workflow') return name === workflow.metadata.name && namespace === namespaceOf(workflow);
-  if (kind === 'Function')
-    return (
-      namespace === namespaceOf(workflow) &&
-      workflow.spec.functions.some((f) => (f.functionRef?.name ?? f.name) === name)
-    );
-  if (kind === 'OptimizationPolicy')
-    return namespace === namespaceOf(workflow) && (workflow.spec.policyRef?.name ?? 'default') === name;
-  void world;
-  return kind === 'ClusterOptimizationPolicy';
 }

@@ -11,9 +11,11 @@ import {
   accountKey,
   signAccountToken,
   signOperatorToken,
+  signStoreToken,
   signSystemToken,
+  storeKey,
   systemKey,
-} from '../../bus/keys.ts';
+} from '../../bus/accounts.ts';
 import type { BusKeys } from '../../bus/keys.ts';
 
 export const MAX_CONTROL_LINE_BYTES = 262_144;
@@ -43,7 +45,19 @@ export interface LeafConfig extends ServerConfig {
   readonly systemCredentials: string;
 }
 
-const common = (c: ServerConfig): Readonly<Record<string, unknown>> => ({
+/** Accounts by public key, as the hub or a leaf is to know them. */
+export type Accounts = Readonly<Record<string, string>>;
+
+export const hubAccounts = (keys: BusKeys, nowMs: number): Accounts => ({
+  [accountKey(keys)]: signAccountToken(keys, nowMs, 'hub'),
+  [storeKey(keys)]: signStoreToken(keys, nowMs),
+});
+
+export const leafAccounts = (keys: BusKeys, nowMs: number): Accounts => ({
+  [accountKey(keys)]: signAccountToken(keys, nowMs, 'leaf'),
+});
+
+const common = (c: ServerConfig, accounts: Accounts): Readonly<Record<string, unknown>> => ({
   server_name: c.name,
   host: '127.0.0.1',
   port: c.port,
@@ -55,15 +69,12 @@ const common = (c: ServerConfig): Readonly<Record<string, unknown>> => ({
   operator: signOperatorToken(c.keys, c.nowMs),
   system_account: systemKey(c.keys),
   resolver: { type: 'full', dir: `${c.folder}/${c.name}.accounts`, allow_delete: false, interval: '2m' },
-  resolver_preload: {
-    [accountKey(c.keys)]: signAccountToken(c.keys, c.nowMs),
-    [systemKey(c.keys)]: signSystemToken(c.keys, c.nowMs),
-  },
+  resolver_preload: { ...accounts, [systemKey(c.keys)]: signSystemToken(c.keys, c.nowMs) },
 });
 
 export const hubConfig = (c: HubConfig): string =>
   JSON.stringify({
-    ...common(c),
+    ...common(c, hubAccounts(c.keys, c.nowMs)),
     jetstream: {
       domain: HUB_DOMAIN,
       store_dir: `${c.folder}/${c.name}.store`,
@@ -77,7 +88,7 @@ export const hubConfig = (c: HubConfig): string =>
 export const leafConfig = (c: LeafConfig): string => {
   const url = `nats-leaf://127.0.0.1:${c.hubLeafPort}`;
   return JSON.stringify({
-    ...common(c),
+    ...common(c, leafAccounts(c.keys, c.nowMs)),
     leafnodes: {
       reconnect: '250ms',
       remotes: [

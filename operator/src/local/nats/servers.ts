@@ -4,22 +4,23 @@
  * Owns: files, ports, order of start and end, readiness. Its neighbours: `config.ts` (what a server is told),
  * `process.ts` (one child), `../../bus/` (keys, and everything that is done over a connection).
  * Invariants:
- *  1. A server counts as started when the operator's credential gets an answer of JetStream through it: for a leaf that
- *     means that its link to the hub is up.
+ *  1. The hub counts as started when JetStream answers, a leaf when what is said at it is heard at the hub.
  *  2. A server keeps its port and its data over a restart.
  *  3. Credentials lie in files that only the user can read; `stop` leaves no process. The folder is the caller's.
  */
+import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fmtCreds } from '@nats-io/jwt';
-import { JS_API_PREFIX } from '@sinter/contract';
+import { GATEWAY_CALLER, liveSubject } from '@sinter/contract';
 import { pushAccount } from '../../bus/account.ts';
 import { keyOf } from '../../bus/claims.ts';
 import { connectAs } from '../../bus/connect.ts';
-import { signLeaf, signOperator, signSystem, signSystemLeaf } from '../../bus/credentials.ts';
+import { signGateway, signLeaf, signOperator, signSystem, signSystemLeaf } from '../../bus/credentials.ts';
 import type { NewCredential } from '../../bus/credentials.ts';
 import type { BusKeys } from '../../bus/keys.ts';
-import { hubConfig, leafConfig } from './config.ts';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { hubAccounts, hubConfig, leafAccounts, leafConfig } from './config.ts';
 import { locateNatsServer } from './locate.ts';
 import { freePorts } from './ports.ts';
 import { startProcess } from './process.ts';
@@ -29,6 +30,10 @@ export const HUB = 'hub';
 const READY_LIMIT_MS = 20_000;
 const START_ATTEMPTS = 5;
 const TAIL_CHARACTERS = 1500;
+
+/** Nobody's workflow: a leaf says it when it is ready. */
+const READY = { namespace: '_sinter', workflow: '_ready', unit: GATEWAY_CALLER };
+const ONCE = { reconnect: false, timeout: 2000 } as const;
 
 export interface StartOptions {
   /** Must exist. Holds configuration, credentials, logs and what JetStream stores. */
@@ -146,9 +151,10 @@ class LocalBus implements Servers {
 
   async #pushKeys(server: Server): Promise<void> {
     const nowMs = this.#now();
+    const accounts = server === this.#hub ? hubAccounts(this.#keys, nowMs) : leafAccounts(this.#keys, nowMs);
     const nc = await connectAs(this.urlOf(server.name), signSystem(this.#keys, { nowMs }));
     try {
-      await pushAccount(nc, this.#keys, nowMs);
+      for (const [account, token] of Object.entries(accounts)) await pushAccount(nc, account, token);
     } finally {
       await nc.close();
     }
@@ -224,26 +230,42 @@ class LocalBus implements Servers {
   }
 
   async #untilAnswered(server: Server, signal: AbortSignal): Promise<void> {
-    const question = server === this.#hub ? '$JS.API.INFO' : `${JS_API_PREFIX}.INFO`;
     for (;;) {
       signal.throwIfAborted();
-      if (await this.#answers(this.urlOf(server.name), question)) return;
+      if (await this.#tryOnce(server)) return;
       await pause(20, signal);
     }
   }
 
-  async #answers(url: string, question: string): Promise<boolean> {
+  async #tryOnce(server: Server): Promise<boolean> {
     try {
-      const nc = await connectAs(url, this.#operator, { reconnect: false, timeout: 2000 });
-      try {
-        await nc.request(question, '', { timeout: 1000 });
-        return true;
-      } finally {
-        await nc.close();
-      }
+      return await (server === this.#hub ? this.#hubAnswers() : this.#leafIsHeard(server));
     } catch {
       return false; // not yet: it does not listen, or its storage or its link to the hub is not up
     }
+  }
+
+  async #hubAnswers(): Promise<boolean> {
+    await using hub = disposable(await connectAs(this.urlOf(HUB), this.#operator, ONCE));
+    await hub.nc.request('$JS.API.INFO', '', { timeout: 1000 });
+    return true;
+  }
+
+  /** Only after the link has carried the hub's interest in announcements; all its other interest comes with it. */
+  async #leafIsHeard(leaf: Server): Promise<boolean> {
+    const gateway = signGateway(this.#keys, { nowMs: this.#now() });
+    await using hub = disposable(await connectAs(this.urlOf(HUB), this.#operator, ONCE));
+    await using machine = disposable(await connectAs(this.urlOf(leaf.name), gateway, ONCE));
+    const subject = liveSubject({ ...READY, instance: randomUUID() });
+    let heard = false;
+    hub.nc.subscribe(subject, { max: 1, callback: () => void (heard = true) });
+    await hub.nc.flush();
+    for (let i = 0; i < 50 && !heard; i++) {
+      machine.nc.publish(subject);
+      await machine.nc.flush();
+      await pause(5, AbortSignal.timeout(1000));
+    }
+    return heard;
   }
 
   async #end(server: Server, how: 'stop' | 'kill'): Promise<void> {
@@ -311,3 +333,5 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
     }
   });
 }
+
+const disposable = (nc: NatsConnection) => ({ nc, [Symbol.asyncDispose]: () => nc.close() });
