@@ -41,14 +41,14 @@ export const signGateway = (keys: BusKeys, v: Validity): NewCredential => issueN
 export const renewGateway = (keys: BusKeys, publicKey: string, v: Validity): Credential =>
   issue(keys, GATEWAY, fromPublic(publicKey), v);
 
-/** The operator's own credential: everything in the account. */
+/** The operator's own credential: everything in the store, which is what it keeps and what instances say. */
 export const signOperator = (keys: BusKeys, v: Validity): NewCredential => issueNew(keys, OPERATOR, v);
 
 /** The operator's credential in the system account. */
 export const signSystem = (keys: BusKeys, v: Validity): NewCredential =>
   issueNew(keys, inSystem(OPERATOR), v);
 
-/** A leaf server's credential in the account: it carries the calls of every process on its machine. */
+/** A leaf server's credential in the account of calls: it carries the calls of every process on its machine. */
 export const signLeaf = (keys: BusKeys, machine: string, v: Validity): NewCredential =>
   issueNew(keys, leafUser(machine), v);
 
@@ -59,7 +59,7 @@ export const signSystemLeaf = (keys: BusKeys, machine: string, v: Validity): New
 /** Rights under a name, before there is a key. */
 interface User {
   readonly name: string;
-  readonly signer: 'accountSeed' | 'systemSeed';
+  readonly signer: 'accountSeed' | 'storeSeed' | 'systemSeed';
   readonly permissions: Permissions;
   readonly connection: 'STANDARD' | 'LEAFNODE';
 }
@@ -74,7 +74,7 @@ const client = (name: string, permissions: Permissions): User => ({
 });
 
 const GATEWAY = client('_gateway', gatewayPermissions);
-const OPERATOR = client('_operator', EVERYTHING);
+const OPERATOR: User = { ...client('_operator', EVERYTHING), signer: 'storeSeed' };
 const unitUser = (s: UnitScope): User => client(`${s.namespace}.${s.workflow}.${s.unit}`, unitPermissions(s));
 const leafUser = (machine: string): User => ({
   ...client(`_leaf.${machine}`, EVERYTHING),

@@ -6,8 +6,15 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { jetstream } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
-import type { NatsConnection } from '@nats-io/transport-node';
-import { asyncStream, callSubject, workSubject } from '@sinter/contract';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import {
+  CALLS_BUCKET,
+  asyncStream,
+  callSubject,
+  kvWriteSubject,
+  readCall,
+  workSubject,
+} from '@sinter/contract';
 import {
   Spy,
   Violations,
@@ -19,6 +26,7 @@ import {
   traffic,
   units,
 } from './testAttack.ts';
+import { putModule } from './modules.ts';
 import { hubManager, provisionAsync } from './provision.ts';
 
 /** What a unit u1 (function a, with edges to b and q) might try to publish. */
@@ -36,6 +44,9 @@ const FORBIDDEN_TO_PUBLISH = {
   'its own route': '$KV.sinter-routes.default.traffic',
   "another workflow's route": '$KV.sinter-routes.default.other',
   'an entry': '$KV.sinter-routes._gateway.default.traffic',
+  'a change of its own route': 'changed.default.traffic',
+  'its own route, by the name that crosses leaves': '$JS.hub.API.$KV.sinter-routes.default.traffic',
+  "the state of another workflow's call, by that name": '$JS.hub.API.$KV.sinter-calls.default.other.c1',
   'a record': '$KV.sinter-records.p1',
   "the state of another workflow's call": '$KV.sinter-calls.default.other.c1',
   'a module': '$O.sinter-modules-default.C.n1',
@@ -86,6 +97,8 @@ const FORBIDDEN_TO_SUBSCRIBE: Readonly<Record<string, readonly [subject: string,
   announcements: ['live.>'],
   observations: ['seen.default.traffic.>'],
   'every route': ['$KV.sinter-routes.>'],
+  'every change of a route': ['changed.>'],
+  "another workflow's changes": ['changed.default.other'],
   "its own workflow's entry": ['$KV.sinter-routes._gateway.default.traffic'],
   'results of calls': ['$KV.sinter-calls.default.traffic.>'],
   'modules as they are put': ['$O.>'],
@@ -134,8 +147,8 @@ describe('the graph is the firewall', () => {
           });
           await violations.expect('subscription', subject);
           const concrete = subject.replace('>', 'probe').replaceAll('*', 'r1');
-          if (!concrete.startsWith('$')) world.operator.publish(concrete, 'secret');
-          await world.operator.flush();
+          if (!concrete.startsWith('$')) spy.calls.publish(concrete, 'secret');
+          await spy.calls.flush();
           await spy.fence(nc, units.u1);
           await nc.flush();
           assert.equal(heard, 0);
@@ -157,6 +170,8 @@ describe('the graph is the firewall', () => {
           'x',
         );
         assert.equal(ack.stream, asyncStream(traffic, 'q'));
+        const { state } = await (await hubManager(world.operator)).streams.info(ack.stream);
+        assert.equal(state.messages, 1, 'it is stored once, on whatever way it came');
         assert.deepEqual(calleeViolations.seen, []);
         await callee.close();
       });
@@ -259,82 +274,109 @@ describe('the graph is the firewall', () => {
     });
   });
 
+  /**
+   * A server answers to whatever reply address a request names, with its own authority. What a unit may ask for is also
+   * what it may have sent elsewhere: the work of its own functions, its own modules, acknowledgements, refusals.
+   */
   describe('answers that a unit has sent elsewhere', () => {
-    it('reach another function with the original subject, by which it can tell that they are not its own', async () => {
-      const c = await world.connectUnit(units.u3, { at: 'm1' });
-      const received: string[] = [];
-      c.subscribe(callSubject(traffic, 'r1', 'c'), {
-        queue: 'fn',
-        callback: (_, msg) => void received.push(msg.subject, msg.reply ?? ''),
-      });
-      await c.flush();
-      await empty(asyncStream(traffic, 'q'));
-      const original = workSubject(traffic, 'q', '_gateway', 'r1');
-      await jetstream(world.operator, { domain: 'hub' }).publish(original, 'x');
-      const q = await world.connectUnit(units.u4);
-      await eventually(async () => {
-        q.publish(
-          `$JS.hub.API.CONSUMER.MSG.NEXT.${asyncStream(traffic, 'q')}.work`,
-          '{"batch":1,"no_wait":true}',
-          {
-            reply: callSubject(traffic, 'r1', 'c'),
-          },
-        );
-        await q.flush();
-        return received.length > 0;
-      }, 'nothing was reflected: the rule in the host has become needless');
-      assert.equal(received[0], original);
-      assert.match(received[1] ?? '', /^\$JS\.ACK\.A_default_traffic_q\.work\./);
-    });
+    const operator = () => jetstream(world.operator, { domain: 'hub' });
+    const info = async (stream: string) => (await hubManager(world.operator)).streams.info(stream);
 
-    it("are stored in another's stream under the original subject, where its consumer does not look", async () => {
-      await empty(asyncStream(traffic, 'q'));
-      const original = workSubject(traffic, 'q', '_gateway', 'r2');
-      await jetstream(world.operator, { domain: 'hub' }).publish(original, 'x');
-      const q = await world.connectUnit(units.u4);
-      q.publish(`$JS.hub.API.CONSUMER.MSG.NEXT.${asyncStream(traffic, 'q')}.work`, '1', {
-        reply: workSubject(other, 'x', '_gateway', 'r2'),
-      });
-      await q.flush();
+    /** Every kind of answer that a unit can cause, to an address. */
+    const reflect = async (at: string, reply: string, module: string) => {
+      const { sha256 } = await putModule(world.operator, 'default', Buffer.from(module));
+      const name = Buffer.from(sha256).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
       const jsm = await hubManager(world.operator);
-      const stream = asyncStream(other, 'x');
-      await eventually(
-        async () => (await jsm.streams.info(stream)).state.messages === 1,
-        'nothing was stored',
-      );
-      const stored = await jsm.streams.getMessage(stream, { seq: 1 });
-      assert.equal(stored?.subject, original);
-      assert.equal((await jsm.consumers.info(stream, 'work')).num_pending, 0);
-      await empty(stream);
-    });
-
-    it('carry no frame where they are read from a bucket, so that no host takes them for a call', async () => {
-      const x = await world.connectUnit(units.ux);
-      const victim: (string | undefined)[] = [];
-      x.subscribe(callSubject(other, 'r1', 'x'), {
-        queue: 'fn',
-        callback: (_, msg) =>
-          void victim.push(msg.headers?.get('Sinter-Version'), msg.headers?.get('Nats-Stream')),
+      const meta = await jsm.direct.getMessage('OBJ_sinter-modules-default', {
+        last_by_subj: `$O.sinter-modules-default.M.${name}`,
       });
-      await x.flush();
-      const route = '$KV.sinter-routes.default.traffic';
-      await jetstream(world.operator, { domain: 'hub' }).publish(route, '{}');
-      const nc = await world.connectUnit(units.u1);
-      const read = `$JS.hub.API.DIRECT.GET.KV_sinter-routes.${route}`;
-      nc.publish(read, '', { reply: callSubject(other, 'r1', 'x') });
-      await eventually(() => victim.length > 0, 'nothing was reflected');
-      assert.deepEqual(victim, ['', 'KV_sinter-routes']);
-    });
+      const { nuid } = meta?.json<{ nuid: string }>() ?? { nuid: '' };
+      const u1 = await world.connectUnit(units.u1, { at });
+      const u4 = await world.connectUnit(units.u4, { at });
+      const chunk = JSON.stringify({ seq: 1, next_by_subj: `$O.sinter-modules-default.C.${nuid}` });
+      u1.publish('$JS.hub.API.DIRECT.GET.OBJ_sinter-modules-default', chunk, { reply });
+      u1.publish('$JS.hub.API.DIRECT.GET.OBJ_sinter-modules-default', '{"seq":999999}', { reply });
+      u1.publish('$JS.hub.API.DIRECT.GET.KV_sinter-routes.$KV.sinter-routes.default.traffic', '', { reply });
+      u1.publish(workSubject(traffic, 'q', 'a', crypto.randomUUID()), module, { reply });
+      u1.publish(kvWriteSubject(CALLS_BUCKET, 'default.traffic.c1'), module, { reply });
+      const next = `$JS.hub.API.CONSUMER.MSG.NEXT.${asyncStream(traffic, 'q')}.work`;
+      u4.publish(next, '{"batch":1,"no_wait":true}', { reply });
+      u4.publish(next, '{"batch":100,"no_wait":true}', { reply });
+      await spy.fence(u1, units.u1);
+      await spy.fence(u4, units.u4);
+      await info(asyncStream(traffic, 'q'));
+      await u1.close();
+      await u4.close();
+    };
 
-    it("can put what carries no frame into another's queue: its host drops it, its stream is not blocked", async () => {
-      const nc = await world.connectUnit(units.u1);
-      const read = '$JS.hub.API.DIRECT.GET.KV_sinter-routes.$KV.sinter-routes.default.traffic';
-      const forged = workSubject(other, 'x', '_gateway', 'r3');
-      nc.publish(read, '', { reply: forged });
-      const x = await world.connectUnit(units.ux);
-      const msg = await pullOne(x, units.ux, asyncStream(other, 'x'));
-      assert.equal(msg.subject, forged);
-      assert.equal(msg.headers?.get('Sinter-Version'), '');
-    });
+    for (const at of ['hub', 'm1']) {
+      for (const verb of ['STREAM.DELETE', 'STREAM.PURGE']) {
+        for (const api of ['$JS.API', '$JS.hub.API']) {
+          it(`change no stream: ${api}.${verb}, at ${at}`, async () => {
+            await empty(asyncStream(other, 'x'));
+            await operator().publish(workSubject(other, 'x', '_gateway', crypto.randomUUID()), 'x');
+            await reflect(at, `${api}.${verb}.${asyncStream(other, 'x')}`, '{}');
+            assert.equal((await info(asyncStream(other, 'x'))).state.messages, 1);
+          });
+        }
+      }
+
+      it(`create no stream, at ${at}`, async () => {
+        const jsm = await hubManager(world.operator);
+        const evil = JSON.stringify({ name: 'evil', subjects: ['evil'], storage: 'memory' });
+        await reflect(at, '$JS.API.STREAM.CREATE.evil', evil);
+        await reflect(at, '$JS.hub.API.STREAM.CREATE.evil', evil);
+        await assert.rejects(jsm.streams.info('evil'), /stream not found/);
+      });
+
+      it(`write no route, no entry and no result of another workflow, at ${at}`, async () => {
+        const targets = [
+          ['KV_sinter-routes', '$KV.sinter-routes.default.other'],
+          ['KV_sinter-routes', '$KV.sinter-routes._gateway.default.other'],
+          ['KV_sinter-calls', '$KV.sinter-calls.default.other.c9'],
+        ] as const;
+        for (const [stream, subject] of targets) {
+          await reflect(at, subject, '{"version":1,"forged":true}');
+          const jsm = await hubManager(world.operator);
+          assert.equal(await jsm.direct.getMessage(stream, { last_by_subj: subject }), null);
+        }
+      });
+
+      it(`put nothing into another's queue, at ${at}`, async () => {
+        await empty(asyncStream(other, 'x'));
+        await reflect(at, workSubject(other, 'x', '_gateway', 'r1'), 'forged');
+        assert.equal((await info(asyncStream(other, 'x'))).state.messages, 0);
+      });
+
+      it(`settle nobody else's work, at ${at}`, async () => {
+        await empty(asyncStream(other, 'x'));
+        await operator().publish(workSubject(other, 'x', '_gateway', crypto.randomUUID()), 'x');
+        const x = await world.connectUnit(units.ux, { at });
+        const taken = await pullOne(x, units.ux, asyncStream(other, 'x'));
+        await reflect(at, taken.reply ?? '', '+TERM');
+        assert.equal((await info(asyncStream(other, 'x'))).state.messages, 1);
+        await x.request(taken.reply ?? '', '+ACK', { timeout: 3000 });
+        assert.equal((await info(asyncStream(other, 'x'))).state.messages, 0);
+      });
+
+      it(`reach another function only as what its host can tell apart, at ${at}`, async () => {
+        const subject = callSubject(traffic, 'r1', 'c');
+        const c = await world.connectUnit(units.u3, { at });
+        const received: Msg[] = [];
+        c.subscribe(subject, { queue: 'fn', callback: (_, msg) => void received.push(msg) });
+        await c.flush();
+        await empty(asyncStream(traffic, 'q'));
+        await reflect(at, subject, 'forged');
+        await eventually(
+          () => received.length > 0,
+          'nothing arrived: the rule in the host has become needless',
+        );
+        for (const msg of received) {
+          const isOwn = msg.subject === subject && 'head' in readCall(msg.headers, msg.data);
+          assert.equal(isOwn, false, `${msg.subject} ${msg.string()}`);
+        }
+        await c.close();
+      });
+    }
   });
 });

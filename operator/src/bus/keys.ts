@@ -1,14 +1,11 @@
 /**
- * The trust chain of one bus: the keys of operator, account and system account, and what is revoked (D11).
+ * The keys of one bus, and what is revoked on it (D11).
  *
- * Owns: making, keeping and reading keys; the tokens of operator and accounts. Its neighbours: `credentials.ts` issues to
- * users, `claims.ts` writes tokens, `account.ts` brings a changed account to running servers.
- * Invariants:
- *  1. `BusKeys` is plain data: it can be written to a file and read back (`parseKeys`).
- *  2. A user's token without rights has none: the account's default permissions deny all.
+ * Owns: making, keeping and reading keys. Its neighbours: `accounts.ts` says what the accounts are for, `credentials.ts`
+ * issues to users. `BusKeys` is plain data: it can be written to a file and read back (`parseKeys`).
  */
 import { createAccount, createOperator } from '@nats-io/nkeys';
-import { encodeClaims, keyOf, seconds, seedOf } from './claims.ts';
+import { keyOf, seconds, seedOf } from './claims.ts';
 
 /** A credential lives so long where nobody says otherwise (D11): 30 days. */
 export const CREDENTIAL_LIFETIME_MS = 30 * 24 * 3600 * 1000;
@@ -16,7 +13,11 @@ export const CREDENTIAL_LIFETIME_MS = 30 * 24 * 3600 * 1000;
 /** Secret: it holds seeds. */
 export interface BusKeys {
   readonly operatorSeed: string;
+  /** The account of calls: units, gateways, leaves. */
   readonly accountSeed: string;
+  /** The account of what is stored: the operator. */
+  readonly storeSeed: string;
+  /** The servers' own account. */
   readonly systemSeed: string;
   /** Public keys of users and the time, in seconds since 1970, up to which what was issued to them is void. */
   readonly revoked: Readonly<Record<string, number>>;
@@ -32,6 +33,7 @@ export interface Validity {
 export const createKeys = (): BusKeys => ({
   operatorSeed: seedOf(createOperator()),
   accountSeed: seedOf(createAccount()),
+  storeSeed: seedOf(createAccount()),
   systemSeed: seedOf(createAccount()),
   revoked: {},
 });
@@ -42,6 +44,7 @@ export function parseKeys(text: string): BusKeys {
   return {
     operatorSeed: parseSeed(fields, 'operatorSeed', 'SO'),
     accountSeed: parseSeed(fields, 'accountSeed', 'SA'),
+    storeSeed: parseSeed(fields, 'storeSeed', 'SA'),
     systemSeed: parseSeed(fields, 'systemSeed', 'SA'),
     revoked: parseRevoked(fields.get('revoked')),
   };
@@ -82,39 +85,4 @@ export function revoke(keys: BusKeys, publicKey: string, v: Validity): BusKeys {
   const oldest = seconds(v.nowMs - (v.lifetimeMs ?? CREDENTIAL_LIFETIME_MS));
   const kept = Object.entries(keys.revoked).filter(([, at]) => at >= oldest);
   return { ...keys, revoked: { ...Object.fromEntries(kept), [publicKey]: seconds(v.nowMs) } };
-}
-
-/** Public keys of the two accounts. */
-export const accountKey = (keys: BusKeys): string => keyOf(keys.accountSeed).getPublicKey();
-export const systemKey = (keys: BusKeys): string => keyOf(keys.systemSeed).getPublicKey();
-
-/** The operator's token: what every server trusts. */
-export function signOperatorToken(keys: BusKeys, nowMs: number): string {
-  const key = keyOf(keys.operatorSeed);
-  const nats = { type: 'operator' as const, system_account: systemKey(keys) };
-  return encodeClaims({ name: 'sinter', sub: key.getPublicKey(), iat: seconds(nowMs), nats }, key);
-}
-
-const UNLIMITED = {
-  ...{ subs: -1, data: -1, payload: -1 },
-  ...{ imports: -1, exports: -1, wildcards: true, conn: -1, leaf: -1 },
-};
-const STORAGE = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
-const NO_RIGHTS = { pub: { deny: ['>'] }, sub: { deny: ['>'] } };
-
-/** The account in which everything of Sinter lives, with what is revoked in it. */
-export const signAccountToken = (keys: BusKeys, nowMs: number): string =>
-  accountToken(keys, keys.accountSeed, 'sinter', nowMs, {
-    limits: { ...UNLIMITED, ...STORAGE },
-    default_permissions: NO_RIGHTS,
-    revocations: keys.revoked,
-  });
-
-/** The account through which servers are told of changed accounts. */
-export const signSystemToken = (keys: BusKeys, nowMs: number): string =>
-  accountToken(keys, keys.systemSeed, 'system', nowMs, { limits: UNLIMITED });
-
-function accountToken(keys: BusKeys, seed: string, name: string, nowMs: number, nats: object): string {
-  const claims = { name, sub: keyOf(seed).getPublicKey(), iat: seconds(nowMs) };
-  return encodeClaims({ ...claims, nats: { ...nats, type: 'account' } }, keyOf(keys.operatorSeed));
 }

@@ -10,8 +10,12 @@ import { PermissionViolationError } from '@nats-io/transport-node';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { JS_API_PREFIX, WORK_CONSUMER, liveSubject, unitInbox } from '@sinter/contract';
 import type { UnitScope } from '@sinter/contract';
+import { createUser } from '@nats-io/nkeys';
 import { startTestBus } from '../local/nats/testBus.ts';
 import type { TestBus } from '../local/nats/testBus.ts';
+import { encodeClaims, keyOf, seconds, seedOf } from './claims.ts';
+import type { NewCredential } from './credentials.ts';
+import type { BusKeys } from './keys.ts';
 import { provisionAsync, provisionBuckets, provisionNamespace } from './provision.ts';
 
 const LIMIT_MS = 5000;
@@ -65,26 +69,43 @@ export class Violations {
 
   /** Waits for the refusal of a subject, under the name by which the server checks it. */
   async expect(operation: 'publish' | 'subscription', subject: string): Promise<void> {
-    const checked = [subject, subject.replace('$JS.hub.API', '$JS.API')];
+    const checked = [
+      subject,
+      subject.replace('$JS.hub.API', '$JS.API'),
+      subject.replace('$JS.hub.API.$KV', '$KV'),
+    ];
     const isIt = (v: PermissionViolationError) => v.operation === operation && checked.includes(v.subject);
     await eventually(() => this.seen.some(isIt), `no violation: ${operation} ${subject}`);
   }
 }
 
-/** Hears every message in the account, as the operator may. */
+/** May do everything in the account of calls: nobody in the product may. */
+export function signAllCalls(keys: BusKeys): NewCredential {
+  const key = createUser();
+  const everything = { allow: ['>'] };
+  const rights = { type: 'user' as const, pub: everything, sub: everything, subs: -1, data: -1, payload: -1 };
+  const claims = { name: 'spy', sub: key.getPublicKey(), iat: seconds(Date.now()), nats: rights };
+  const jwt = encodeClaims(claims, keyOf(keys.accountSeed));
+  return { jwt, seed: seedOf(key), publicKey: key.getPublicKey(), expiresAtMs: Infinity };
+}
+
+/** Hears every message in both accounts. */
 export class Spy {
-  readonly #nc: NatsConnection;
+  /** In the account of calls, with every right. */
+  readonly calls: NatsConnection;
   readonly heard: Msg[] = [];
 
-  private constructor(nc: NatsConnection) {
-    this.#nc = nc;
-    nc.subscribe('>', { callback: (_, msg) => void this.heard.push(msg) });
+  private constructor(calls: NatsConnection, store: NatsConnection) {
+    this.calls = calls;
+    for (const nc of [calls, store]) nc.subscribe('>', { callback: (_, msg) => void this.heard.push(msg) });
   }
 
   static async start(bus: TestBus): Promise<Spy> {
-    const nc = await bus.connectOperator();
-    const spy = new Spy(nc);
-    await nc.flush();
+    const calls = await bus.connectOperator({ credential: signAllCalls(bus.keys) });
+    const store = await bus.connectOperator();
+    const spy = new Spy(calls, store);
+    await calls.flush();
+    await store.flush();
     return spy;
   }
 
@@ -93,15 +114,11 @@ export class Spy {
     const instance = crypto.randomUUID();
     const subject = liveSubject({ ...scope, instance });
     unit.publish(subject);
-    await eventually(() => this.on(subject).length > 0, `no fence of ${scope.unit}`);
+    await eventually(() => this.on(subject).length > 1, `no fence of ${scope.unit}`);
   }
 
   on(subject: string): readonly Msg[] {
     return this.heard.filter((m) => m.subject === subject);
-  }
-
-  async close(): Promise<void> {
-    await this.#nc.close();
   }
 }
 
