@@ -52,10 +52,6 @@ export const signSystem = (keys: BusKeys, v: Validity): NewCredential =>
 export const signLeaf = (keys: BusKeys, machine: string, v: Validity): NewCredential =>
   issueNew(keys, leafUser(machine), v);
 
-/** A leaf server's credential in the system account. */
-export const signSystemLeaf = (keys: BusKeys, machine: string, v: Validity): NewCredential =>
-  issueNew(keys, inSystem(leafUser(machine)), v);
-
 /** Rights under a name, before there is a key. */
 interface User {
   readonly name: string;

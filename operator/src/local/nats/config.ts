@@ -4,7 +4,9 @@
  * Invariants:
  *  1. Loopback only; nobody without a credential gets in (operator mode has no anonymous user).
  *  2. Only the hub stores, in the domain that the contract names, so that a leaf can have storage of its own later.
- *  3. Control lines are long enough for credentials with hundreds of subjects (D11).
+ *  3. System accounts are not linked: each server knows the accounts as it was told, and is told by itself. Linked servers
+ *     give each other the newest token of an account, and a leaf must not have the hub's (`accounts.ts`, invariant 4).
+ *  4. Control lines are long enough for credentials with hundreds of subjects (D11).
  */
 import { HUB_DOMAIN } from '@sinter/contract';
 import {
@@ -40,9 +42,8 @@ export interface HubConfig extends ServerConfig {
 
 export interface LeafConfig extends ServerConfig {
   readonly hubLeafPort: number;
-  /** Files with the leaf's credentials in the account and in the system account. */
+  /** File with the leaf's credential in the account of calls. */
   readonly credentials: string;
-  readonly systemCredentials: string;
 }
 
 /** Accounts by public key, as the hub or a leaf is to know them. */
@@ -91,10 +92,7 @@ export const leafConfig = (c: LeafConfig): string => {
     ...common(c, leafAccounts(c.keys, c.nowMs)),
     leafnodes: {
       reconnect: '250ms',
-      remotes: [
-        { url, account: accountKey(c.keys), credentials: c.credentials, compression: 'off' },
-        { url, account: systemKey(c.keys), credentials: c.systemCredentials, compression: 'off' },
-      ],
+      remotes: [{ url, account: accountKey(c.keys), credentials: c.credentials, compression: 'off' }],
     },
   });
 };

@@ -16,7 +16,7 @@ import { GATEWAY_CALLER, liveSubject } from '@sinter/contract';
 import { pushAccount } from '../../bus/account.ts';
 import { keyOf } from '../../bus/claims.ts';
 import { connectAs } from '../../bus/connect.ts';
-import { signGateway, signLeaf, signOperator, signSystem, signSystemLeaf } from '../../bus/credentials.ts';
+import { signGateway, signLeaf, signOperator, signSystem } from '../../bus/credentials.ts';
 import type { NewCredential } from '../../bus/credentials.ts';
 import type { BusKeys } from '../../bus/keys.ts';
 import type { NatsConnection } from '@nats-io/transport-node';
@@ -192,7 +192,6 @@ class LocalBus implements Servers {
       ...this.#serverConfig(leaf, this.#options.folder),
       hubLeafPort: this.#leafPort,
       credentials: this.#file(leaf, 'creds'),
-      systemCredentials: this.#file(leaf, 'system.creds'),
     });
   }
 
@@ -204,8 +203,6 @@ class LocalBus implements Servers {
     const leaf = this.#find(machine);
     const validity = { nowMs: this.#now() };
     await writeSecret(this.#file(leaf, 'creds'), credsFile(signLeaf(this.#keys, machine, validity)));
-    const system = signSystemLeaf(this.#keys, machine, validity);
-    await writeSecret(this.#file(leaf, 'system.creds'), credsFile(system));
   }
 
   /** Settles when JetStream answers through the server; rejects when it ends before, or takes too long. */
