@@ -136,6 +136,7 @@ export class Gateway {
       this.#server.once('error', reject);
       this.#server.listen({ host, port }, resolve);
     });
+    this.#server.on('error', this.#report('the server reports'));
   }
 
   #every(ms: number, act: () => void): void {
