@@ -37,6 +37,16 @@ export interface LinkOptions {
 
 const FLUSH_LIMIT_MS = 5_000;
 
+/** Room for the headers of a frame within the server's limit for a message. */
+const HEADERS_ROOM_BYTES = 16 * 1024;
+
+interface Outgoing {
+  readonly subject: string;
+  readonly bytes: Uint8Array;
+  readonly headers: HeaderBlock | undefined;
+  readonly reply: string | undefined;
+}
+
 export class Link {
   readonly nc: NatsConnection;
   readonly inbox: string;
@@ -44,6 +54,7 @@ export class Link {
   roundTripMs = 1;
   #up = true;
   #closed = false;
+  #outbox: Outgoing[] = [];
   readonly #expected = new Map<string, (msg: Msg) => void>();
   readonly #downHandlers = new Set<() => void>();
   readonly #upHandlers = new Set<() => void>();
@@ -117,17 +128,38 @@ export class Link {
 
   /** Says whether it was handed to the connection: not while that is down, nor what no server takes. Never throws. */
   publish(subject: string, bytes: Uint8Array, headers?: HeaderBlock, reply?: string): boolean {
-    if (!this.up) return false;
-    try {
-      this.nc.publish(subject, bytes, {
-        ...(headers === undefined ? {} : { headers: headers.asMsgHdrs() }),
-        ...(reply === undefined ? {} : { reply }),
-      });
-      return true;
-    } catch (cause) {
-      this.#onProblem(`not published on ${subject}: ${String(cause)}`);
-      return false;
-    }
+    if (!this.up || !this.#fits(subject, bytes)) return false;
+    this.#outbox.push({ subject, bytes, headers, reply });
+    if (this.#outbox.length === 1) setImmediate(() => this.#sendAll());
+    return true;
+  }
+
+  #fits(subject: string, bytes: Uint8Array): boolean {
+    const limit = (this.nc.info?.max_payload ?? Infinity) - HEADERS_ROOM_BYTES;
+    if (bytes.byteLength <= limit) return true;
+    this.#onProblem(
+      `not published on ${subject}: ${String(bytes.byteLength)} bytes, the server takes ${String(limit)}`,
+    );
+    return false;
+  }
+
+  /**
+   * What one turn of the event loop published goes out in one write: a write is the dearest part of a small message. A turn
+   * that publishes once sends at its end, which is at once.
+   */
+  #sendAll(): void {
+    const messages = this.#outbox;
+    this.#outbox = [];
+    if (!this.up) return;
+    for (const { subject, bytes, headers, reply } of messages)
+      try {
+        this.nc.publish(subject, bytes, {
+          ...(headers === undefined ? {} : { headers: headers.asMsgHdrs() }),
+          ...(reply === undefined ? {} : { reply }),
+        });
+      } catch (cause) {
+        this.#onProblem(`not published on ${subject}: ${String(cause)}`);
+      }
   }
 
   subscribe(subject: string, handler: (msg: Msg) => void, queue?: string): Subscription {
@@ -184,6 +216,7 @@ export class Link {
 
   /** Resolves when the server has everything that was published before; rejects when it does not say so in time. */
   async flush(): Promise<void> {
+    this.#sendAll();
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
@@ -199,6 +232,7 @@ export class Link {
 
   async close(): Promise<void> {
     if (this.#closed) return;
+    this.#sendAll();
     this.#closed = true;
     this.#fire(this.#downHandlers);
     await this.nc.close();

@@ -14,6 +14,7 @@ import type {
   Payload,
   RetryTerms,
   RouteEdge,
+  RouteFunction,
   RouteRevision,
   WorkflowKey,
 } from '@sinter/contract';
@@ -116,7 +117,7 @@ export class Outgoings {
   /** A full function whose other instances can be reached: the call is theirs. */
   #spills(local: Local, revision: RouteRevision, callee: string): boolean {
     if (!local.gate.full) return false;
-    return revision.units.some((u) => u.functions.some((f) => f.name === callee && f.served));
+    return termsIn(revision).functions.get(callee)?.served === true;
   }
 
   async #send(
@@ -231,15 +232,32 @@ const paused = (ms: number, signal: AbortSignal): Promise<void> =>
     signal.addEventListener('abort', done, { once: true });
   });
 
+/** A revision as calls ask for it. It never changes, so this is made once for each that comes by. */
+interface Terms {
+  readonly functions: ReadonlyMap<string, RouteFunction>;
+  readonly edges: ReadonlyMap<string, RouteEdge>;
+}
+
+const known = new WeakMap<RouteRevision, Terms>();
+
+function termsIn(revision: RouteRevision): Terms {
+  const found = known.get(revision);
+  if (found) return found;
+  const terms: Terms = {
+    functions: new Map(revision.units.flatMap((u) => u.functions.map((f) => [f.name, f] as const))),
+    edges: new Map(revision.edges.map((e) => [`${e.from} ${e.to}`, e])),
+  };
+  known.set(revision, terms);
+  return terms;
+}
+
 /** The declared edge of this kind; else an error that says which edge to declare. */
 function edgeOf(revision: RouteRevision, from: string, to: string, call: 'Sync' | 'Async'): RouteEdge {
-  const edges = revision.edges.filter((e) => e.from === from && e.to === to);
-  const edge = edges.find((e) => e.call === call);
-  if (edge) return edge;
+  const edge = termsIn(revision).edges.get(`${from} ${to}`);
+  if (edge?.call === call) return edge;
   const verb = call === 'Sync' ? 'ctx.call' : 'ctx.send';
-  const other = edges[0];
-  const why = other
-    ? `the edge ${from} → ${to} is declared ${other.call}, and ${verb} needs ${call}: ` +
+  const why = edge
+    ? `the edge ${from} → ${to} is declared ${edge.call}, and ${verb} needs ${call}: ` +
       `use ${call === 'Sync' ? 'ctx.send' : 'ctx.call'}, or change the edge`
     : `no edge ${from} → ${to} is declared: add {from: ${from}, to: ${to}, call: ${call}} to the workflow's edges`;
   throw new CallError('EdgeNotDeclared', why, { function: from });
@@ -247,7 +265,7 @@ function edgeOf(revision: RouteRevision, from: string, to: string, call: 'Sync' 
 
 /** The whole call may take what its edge says, else the callee's own limit for each attempt; never more than its caller has. */
 function termsOf(edge: RouteEdge, revision: RouteRevision, callee: string, leftMs: number): CallTerms {
-  const spec = revision.units.flatMap((u) => u.functions).find((f) => f.name === callee);
+  const spec = termsIn(revision).functions.get(callee);
   const ownSeconds = (spec?.timeoutSeconds ?? 30) * (edge.retry?.attempts ?? 1);
   const timeoutMs = Math.max(0, Math.min(leftMs, (edge.timeoutSeconds ?? ownSeconds) * 1000));
   return edge.retry ? { timeoutMs, retry: edge.retry } : { timeoutMs };
