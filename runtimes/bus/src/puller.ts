@@ -5,8 +5,9 @@
  * Invariants:
  *  1. A call is acknowledged only after its run succeeded or its dead letter is stored.
  *  2. No more is asked for than could start at once: what lies unpulled is another instance's to take.
- *  3. What the server may have sent before it heard that we stopped, or moved, is still taken on: it would else lie there
- *     until its wait for an acknowledgement ends, with an attempt gone.
+ *  3. What was asked for may still come, so a puller that stops or moves listens until it has come or the request has
+ *     expired: a call sent to nobody would lie there until the wait for its acknowledgement ends, with an attempt gone.
+ *     (Neither `unsubscribe` nor `drain` will do: the server looks for interest first and sends later.)
  *  4. Deliveries are counted here and not limited by the server: with `max_deliver` a call whose host dies on the last
  *     attempt would be stranded.
  */
@@ -64,7 +65,9 @@ export interface PullerCounters {
   dead: number;
 }
 
-const PULL_MS = 5_000;
+/** A request expires after this: so long an idle puller takes to stop. */
+const PULL_MS = 2_000;
+const PULL_SLACK_MS = 500;
 const POLL_MS = 250;
 const RENEW_MS = 4_000;
 const ACK_MS = 2_000;
@@ -95,7 +98,8 @@ export class Puller implements Rider {
   readonly #never = new AbortController().signal;
   #active = false;
   #asked: Asked | undefined;
-  #leaving: Promise<void> = Promise.resolve();
+  /** Requests that were left while something may come of them. */
+  readonly #left = new Set<Asked>();
   #poll: NodeJS.Timeout | undefined;
   #renewing: NodeJS.Timeout | undefined;
   #pulls = 0;
@@ -112,12 +116,13 @@ export class Puller implements Rider {
   start(): void {
     if (this.#active) return;
     this.#active = true;
+    // Neither is a reason for the process to live on: the connection is.
     this.#poll = setInterval(() => {
       this.#ask();
-    }, POLL_MS);
+    }, POLL_MS).unref();
     this.#renewing ??= setInterval(() => {
       this.#renew();
-    }, RENEW_MS);
+    }, RENEW_MS).unref();
     this.#ask();
   }
 
@@ -126,23 +131,25 @@ export class Puller implements Rider {
     this.#active = false;
     clearInterval(this.#poll);
     this.#leave();
-    await this.#leaving;
-    while (this.#running.size > 0 && !this.#isActive())
+    while ((this.#running.size > 0 || this.#left.size > 0) && !this.#isActive()) {
+      this.#forgetExpired();
       await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     if (this.#isActive()) return;
     clearInterval(this.#renewing);
     this.#renewing = undefined;
   }
 
-  async moved(): Promise<void> {
+  moved(): Promise<void> {
     this.#leave();
     this.#ask();
-    await this.#leaving;
+    return Promise.resolve();
   }
 
-  /** Only the request for more is bound to a link, and `moved` has seen to it. */
-  busy(): number {
-    return 0;
+  /** Requests over that link of which something may still come. What runs is settled over whichever link is in use. */
+  busy(link: Link): number {
+    this.#forgetExpired();
+    return [...this.#left].filter((asked) => asked.link === link).length;
   }
 
   get running(): number {
@@ -158,9 +165,8 @@ export class Puller implements Rider {
     const { link } = session;
     if (!this.#active || !link.up) return;
     if (this.#asked && this.#asked.link !== link) this.#leave();
-    const asked = (this.#asked ??= this.#listen(link));
-    const now = performance.now();
-    if (asked.expecting > 0 && now < asked.untilMs) return;
+    const asked = (this.#asked ??= this.#takeBack(link) ?? this.#listen(link));
+    if (isOpen(asked)) return;
     const batch = Math.min(BATCH_LIMIT, gate.room);
     if (batch === 0) return;
     const stream = asyncStream(this.#options.workflow, this.#options.function);
@@ -168,7 +174,7 @@ export class Puller implements Rider {
     const request = encoder.encode(JSON.stringify({ batch, expires: PULL_MS * 1e6 }));
     if (!link.publish(next, request, undefined, asked.subscription.getSubject())) return;
     asked.expecting = batch;
-    asked.untilMs = now + PULL_MS + 500;
+    asked.untilMs = performance.now() + PULL_MS + PULL_SLACK_MS;
   }
 
   #listen(link: Link): Asked {
@@ -182,14 +188,28 @@ export class Puller implements Rider {
     return asked;
   }
 
-  /** Takes what is under way, and nothing after it. */
+  /** Asks for no more over it, and listens for what it may still bring. */
   #leave(): void {
     const asked = this.#asked;
     this.#asked = undefined;
-    if (!asked || asked.subscription.isClosed()) return;
-    // A link that is down has nothing under way.
-    if (asked.link.up) this.#leaving = asked.subscription.drain().catch(() => undefined);
-    else asked.subscription.unsubscribe();
+    if (!asked) return;
+    this.#left.add(asked);
+    this.#forgetExpired();
+  }
+
+  /** What was left and is on this link after all. */
+  #takeBack(link: Link): Asked | undefined {
+    const asked = [...this.#left].find((a) => a.link === link);
+    if (asked) this.#left.delete(asked);
+    return asked;
+  }
+
+  #forgetExpired(): void {
+    for (const asked of this.#left)
+      if (!isOpen(asked) || !asked.link.up) {
+        this.#left.delete(asked);
+        asked.subscription.unsubscribe();
+      }
   }
 
   /** With a connection goes what was asked over it; what runs must be renewed as soon as it is back. */
@@ -197,16 +217,14 @@ export class Puller implements Rider {
     if (this.#watched.has(link)) return;
     this.#watched.add(link);
     link.onUp(() => {
-      if (this.#asked?.link === link) this.#leaveUnheard(this.#asked);
+      // A new address, so that what the server may still hold of the old request is not sent as well.
+      if (this.#asked?.link === link) {
+        this.#asked.subscription.unsubscribe();
+        this.#asked = undefined;
+      }
       this.#renew();
       this.#ask();
     });
-  }
-
-  /** A new address, so that what the server may still hold of the old request is not sent as well. */
-  #leaveUnheard(asked: Asked): void {
-    this.#asked = undefined;
-    asked.subscription.unsubscribe();
   }
 
   #renew(): void {
@@ -222,9 +240,11 @@ export class Puller implements Rider {
       asked.expecting = 0;
       const code = isNoResponders(msg) ? 503 : (msg.headers?.code ?? 0);
       if (code === 404 || code === 408) this.#ask();
+      this.#forgetExpired();
       return;
     }
     asked.expecting = Math.max(0, asked.expecting - 1);
+    this.#forgetExpired();
     void this.#execute(msg, subject.caller, subject.callId);
   }
 
@@ -345,6 +365,9 @@ export class Puller implements Rider {
     }
   }
 }
+
+/** Something may still come of it. */
+const isOpen = (asked: Asked): boolean => asked.expecting > 0 && performance.now() < asked.untilMs;
 
 /** The longest message of an error in a dead letter's header. */
 const ERROR_LIMIT = 1024;

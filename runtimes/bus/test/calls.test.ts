@@ -267,7 +267,7 @@ describe('a call over the bus', { concurrency: 4 }, () => {
       const answered = latch();
       await t.rawCallee((msg, nc) => {
         msg.respond(
-          ...answerTo({ kind: 'Accepted', cancelTo: `${'_INBOX.ns'}.${t.w.workflow}.back.raw.0.ctl`, ...AT }),
+          ...answerTo({ kind: 'Accepted', cancelTo: `_INBOX.ns.${t.w.workflow}.back.raw.0.ctl`, ...AT }),
         );
         setTimeout(() => {
           msg.respond(...answerTo({ kind: 'Result', payload: text('late'), ...AT }));

@@ -40,9 +40,12 @@ export async function until(what: string, holds: () => boolean, limitMs = 5_000)
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Resolves when told to. */
-export function latch(): { readonly opened: Promise<void>; open: () => void } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  return { opened: promise, open: resolve };
+export function latch(): { readonly opened: Promise<undefined>; readonly open: () => void } {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const open = (): void => {
+    resolve(undefined);
+  };
+  return { opened: promise, open };
 }
 
 /** A workflow of its own for each test, so that tests can share a bus. */
@@ -52,7 +55,7 @@ export class World {
   readonly w: WorkflowKey;
   readonly problems: string[] = [];
   readonly #bus: TestBus;
-  readonly #ends: (() => Promise<void> | void)[] = [];
+  readonly #ends: (() => Promise<void>)[] = [];
 
   constructor(bus: TestBus) {
     this.#bus = bus;
@@ -185,6 +188,14 @@ export class World {
     const full = { ...this.head(), revision: REVISION, attempt: 1, timeoutMs: 5_000, ...head };
     writeCall(block, { head: full, payload });
     return block;
+  }
+
+  /** Done when the test is over, however it ends. */
+  atEnd(act: () => void): void {
+    this.#ends.push(() => {
+      act();
+      return Promise.resolve();
+    });
   }
 
   async end(): Promise<void> {
