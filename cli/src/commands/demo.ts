@@ -47,8 +47,9 @@ const WARM_UP_CALLS = 20;
 const WARM_UP_PER_SECOND = 40;
 const CONCURRENCY = 16;
 const CALL_TIMEOUT_MS = 5_000;
-/** How long work may still take after the last call. */
-const DRAIN_LIMIT_MS = 4_000;
+/** How long work may still take after the last call: of the warm-up, and of the measured ones. */
+const SETTLE_LIMIT_MS = 2_000;
+const DRAIN_LIMIT_MS = 12_000; // longer than the bus waits before it hands out again what nobody acknowledged
 const DRAIN_POLL_MS = 50;
 
 interface Stage {
@@ -162,14 +163,17 @@ async function measure(stage: Stage, objects: readonly RawObject[], policy: stri
     const { signal } = stage;
     run.resetFigures();
     const warm = await load(stage, client, signal, WARM_UP_CALLS, WARM_UP_PER_SECOND);
-    await workDone(stage, perCall, warm.sent, signal);
+    const asked = new Map([...perCall].map(([fn, n]) => [fn, n * warm.sent]));
+    const left = await workDone(stage, asked, SETTLE_LIMIT_MS, signal);
     run.resetFigures();
     const progress = new Progress(terminal.err, `policy ${policy || 'built-in'}`, stage.inputs.length);
     const result = await load(stage, client, signal, stage.inputs.length, CALLS_PER_SECOND, (done) => {
       progress.update(done);
     });
     progress.end();
-    const drained = await workDone(stage, perCall, result.sent, signal);
+    // What the warm-up left behind is done, and counted, among the rest.
+    const wanted = new Map([...perCall].map(([fn, n]) => [fn, n * result.sent + (left.get(fn) ?? 0)]));
+    const drained = (await workDone(stage, wanted, DRAIN_LIMIT_MS, signal)).size === 0;
     const figures = inOrder(run.figures(root.namespace, root.workflow), [...perCall.keys()]);
     return {
       policy,
@@ -253,23 +257,21 @@ function failureText(status: number, body: Uint8Array): string {
   }
 }
 
-/** Waits until every function was seen to run as often as the calls ask for. Says whether it was. */
+/** Waits until every function was seen to run so often. Gives what was not seen in time: empty where all was. */
 async function workDone(
   { run, root }: Stage,
-  perCall: ReadonlyMap<string, number>,
-  calls: number,
+  wanted: ReadonlyMap<string, number>,
+  limitMs: number,
   signal: AbortSignal,
-): Promise<boolean> {
-  const done = (): boolean => {
+): Promise<ReadonlyMap<string, number>> {
+  const missing = (): ReadonlyMap<string, number> => {
     const seen = executionsOf(run.figures(root.namespace, root.workflow));
-    return [...perCall].every(([fn, n]) => (seen.get(fn) ?? 0) >= n * calls);
+    const short = [...wanted].map(([fn, n]) => [fn, n - (seen.get(fn) ?? 0)] as const);
+    return new Map(short.filter(([, n]) => n > 0));
   };
-  const untilMs = performance.now() + DRAIN_LIMIT_MS;
-  while (!done()) {
-    if (performance.now() > untilMs || signal.aborted) return false;
-    await pause(DRAIN_POLL_MS); // figures come in once a second, and there is no event for them in the port
-  }
-  return true;
+  const untilMs = performance.now() + limitMs;
+  while (missing().size > 0 && performance.now() < untilMs && !signal.aborted) await pause(DRAIN_POLL_MS); // figures come in once a second, and there is no event for them in the port
+  return missing();
 }
 
 function executionsOf(figures: WorkflowFigures): ReadonlyMap<string, number> {

@@ -21,7 +21,7 @@ import { plain } from '../terminal.ts';
 import { rootOf } from '../root.ts';
 import type { Root } from '../root.ts';
 import { findingLines } from '../text/findings.ts';
-import { hanging, WIDTH } from '../text/layout.ts';
+import { hanging, middle, WIDTH } from '../text/layout.ts';
 import { namedPlan, planLines } from '../text/plan.ts';
 import { Watch } from '../watch.ts';
 
@@ -239,11 +239,9 @@ class Voice {
     if (hash === '' || plan === undefined || planObject === undefined) return;
     if (this.#hashes.has(id)) {
       const same = this.#hashes.get(id) === hash;
-      out.line(
-        same && started.length === 0
-          ? `${id}: plan ${hash} as before`
-          : `${id}: plan ${hash}; started ${list(started)}; kept ${String(kept.length)}; drained ${list(drained)}`,
-      );
+      const nothing = same && started.length === 0;
+      out.line(`${middle(id, 70)}: plan ${hash}${nothing ? ' as before' : ''}`);
+      if (!nothing) for (const line of changeLines({ started, kept, drained })) out.line(line);
       if (same) return;
     }
     const machines = localMachines(this.#options.machines);
@@ -272,7 +270,14 @@ class Voice {
   }
 }
 
-const list = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '));
+function changeLines(units: Pick<AppliedWorkflow, 'started' | 'kept' | 'drained'>): readonly string[] {
+  const list = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '));
+  return [
+    ...hanging('  started  ', list(units.started)),
+    ...hanging('  kept     ', list(units.kept)),
+    ...hanging('  drained  ', list(units.drained)),
+  ];
+}
 
 /** Commands that can be pasted; one that is too long goes on in a second line. */
 function examples(root: Root, path: string, url: string): readonly string[] {
