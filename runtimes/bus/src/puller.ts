@@ -283,15 +283,13 @@ export class Puller implements Rider {
     const dead = { caller, callId, deliveries, acceptedAtMs: acceptedAt(entry.ackTo) };
     if ('unreadable' in call) {
       const error = new CallError('FunctionFailed', call.unreadable, { reason: 'BadFrame' });
-      await this.#bury(msg, dead, error, entry);
-      this.#options.onDead?.(dead, error);
+      await this.#bury(msg, dead, error, entry, this.#options.onDead);
       return;
     }
     if (deliveries > retry.attempts) {
       const why = `${String(retry.attempts)} attempts ended without a result`;
       const error = new CallError('CalleeLost', why, { function: this.#options.function });
-      await this.#bury(msg, { ...dead, deliveries: deliveries - 1 }, error, entry);
-      this.#options.onDead?.(dead, error);
+      await this.#bury(msg, { ...dead, deliveries: deliveries - 1 }, error, entry, this.#options.onDead);
       return;
     }
     const failed = await this.#run({
@@ -325,7 +323,13 @@ export class Puller implements Rider {
   }
 
   /** Stores the dead letter (the call as it came, with why it died), then lets go of the call. */
-  async #bury(msg: Msg, dead: DeadWork, error: CallError, entry: Running): Promise<void> {
+  async #bury(
+    msg: Msg,
+    dead: DeadWork,
+    error: CallError,
+    entry: Running,
+    tell?: PullerOptions['onDead'],
+  ): Promise<void> {
     const headers = new HeaderBlock();
     for (const [name, values] of msg.headers ?? [])
       if (!name.startsWith('Nats-')) headers.set(name, values[0] ?? '');
@@ -339,6 +343,7 @@ export class Puller implements Rider {
       readAck(await this.#options.session.link.request(to, msg.data, ACK_MS, headers), to);
     });
     this.counters.dead += 1;
+    tell?.(dead, error);
     await this.#settle(entry, '+TERM');
   }
 

@@ -89,15 +89,16 @@ describe('a call over the bus', { concurrency: 4 }, () => {
   it(
     'that is lost on the way is sent again and served by another instance',
     world(async (t) => {
+      const heir = await t.callee('i1', (c) => c.payload, { serve: false });
       const dead = await t.rawCallee((_msg, nc) => {
         void nc.close();
       });
       const { call, caller } = await t.caller();
       const outcome = call('again');
       await dead.closed();
-      await t.callee('i1', (c) => c.payload);
+      await heir.serve();
       assert.equal(textOf(await outcome), 'again');
-      assert.equal(caller.counters.resends, 1);
+      assert.ok(caller.counters.resends >= 1);
     }),
   );
 
