@@ -110,6 +110,7 @@ const decision = z.object({
       'Deferral',
       'Scaling',
       'Rollout',
+      'Policy',
     ])
     .describe('What was decided.'),
   choice: text(256).min(1).describe('What was chosen.'),

@@ -59,7 +59,7 @@ const fusion = z.object({
     .describe(
       'Search: over the cost model. Fusionize: the published optimiser, as a baseline (Fusionize++, 2023).',
     ),
-  maxFunctions: int(1, 200).default(20).describe('Most functions in one group, for the mode Auto.'),
+  maxFunctions: int(1, 200).default(20).describe('Most functions in one group.'),
   groups: listMap(group, ['workflow', 'name'], 32)
     .default([])
     .describe('Groups by hand, for the mode Manual. Functions in no group stay alone.'),

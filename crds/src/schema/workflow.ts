@@ -146,7 +146,9 @@ const httpTrigger = z.object({
   hosts: setOf(matching(HOST_NAME, 253), 16)
     .default([])
     .describe('The host names at which it answers; empty: every host.'),
-  path: matching(URL_PATH, 512).default('/').describe('The path at which it answers, exactly.'),
+  path: matching(URL_PATH, 512)
+    .default('/')
+    .describe('The path at which it answers; one that ends in / answers deeper paths too.'),
   methods: setOf(method, 7).min(1).default(['POST']).describe('The methods that it takes.'),
   auth: auth.describe('Who may call. It must be written, so that nothing is open by oversight.'),
 });

@@ -83,7 +83,7 @@ const leftOut = (count: number): ApiDecision => ({
 function apiDecision(d: Decision, detail: Detail): ApiDecision {
   return {
     about: cut(d.about, MAX.about),
-    kind: kindOf(d),
+    kind: d.kind,
     choice: cut(d.choice, MAX.choice),
     reason: d.reason,
     message: cut(d.message, detail.message),
@@ -102,6 +102,5 @@ function apiDecision(d: Decision, detail: Detail): ApiDecision {
 }
 
 /** The API has no word of its own for the choice of a policy; what the policy governs is how plans follow each other. */
-const kindOf = ({ kind }: Decision): ApiDecision['kind'] => (kind === 'Policy' ? 'Rollout' : kind);
 
 const cut = (text: string, max: number): string => (text.length <= max ? text : `${text.slice(0, max - 1)}…`);
