@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { NatsConnection } from '@nats-io/transport-node';
 import { liveSubject, seenSubject } from '@sinter/contract';
 import type { Announcement, Observation, UnitScope } from '@sinter/contract';
 import { withBus } from '../local/nats/testBus.ts';
 import { listenToInstances } from './listen.ts';
+import { putModule } from './modules.ts';
+import { provisionNamespace } from './provision.ts';
 
 const unit: UnitScope = {
   ...{ namespace: 'default', workflow: 'traffic', unit: 'u1' },
@@ -67,15 +70,32 @@ describe('what instances say', () => {
         nc.publish(liveSubject(me), JSON.stringify({ ...live, state: 'Failed', problem: 'no such export' }));
         nc.publish(seenSubject(me), JSON.stringify({ ...seen, roots: { abc: -1 } }));
         nc.publish(seenSubject(me), JSON.stringify(seen));
-        await nc.flush();
         await waitFor(() => heard.length >= 3);
-        assert.deepEqual(heard, [live, { ...live, state: 'Failed', problem: 'no such export' }, seen]);
-        assert.equal(listening.malformed(), bad.length + 1);
+        await forge(operator, nc);
+        nc.publish(liveSubject(me), JSON.stringify({ ...live, state: 'Draining' }));
+        await waitFor(() => heard.length >= 4);
+        assert.deepEqual(heard, [
+          live,
+          { ...live, state: 'Failed', problem: 'no such export' },
+          seen,
+          { ...live, state: 'Draining' },
+        ]);
+        assert.ok(listening.malformed() >= bad.length + 1);
         listening.stop();
       },
       { machines: ['m1'] },
     ));
 });
+
+/** A unit's own code is an announcement of somebody else, and the server is asked to send it there. */
+async function forge(operator: NatsConnection, nc: NatsConnection): Promise<void> {
+  const victim = { ...me, unit: 'u2' };
+  await provisionNamespace(operator, 'default');
+  await putModule(operator, 'default', Buffer.from(JSON.stringify({ ...live, ...victim, state: 'Failed' })));
+  const read = '$JS.hub.API.DIRECT.GET.OBJ_sinter-modules-default';
+  nc.publish(read, '{"seq":1}', { reply: liveSubject(victim) });
+  await nc.flush();
+}
 
 async function waitFor(isSo: () => boolean): Promise<void> {
   const until = Date.now() + 5000;

@@ -3,7 +3,7 @@
  *
  * Owns: the subscriptions, and the refusal of what is not well-formed. What instances say is written by tenants' processes:
  * nothing is believed that the schema does not bound, and nobody can speak for another (the server lets a unit publish only
- * under its own name, and the message must name the same instance as its subject).
+ * under its own name, the message must name the same instance as its subject, and what comes out of a store is refused).
  */
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { HISTOGRAM_BOUNDS_MS, liveSubject, parseInstanceSubject, seenSubject } from '@sinter/contract';
@@ -105,10 +105,13 @@ export function listenToInstances(nc: NatsConnection, listener: InstanceListener
 
 function parse<T extends InstanceKey>(schema: z.ZodType<T>, msg: Msg): T | undefined {
   const speaker = parseInstanceSubject(msg.subject);
-  if (!speaker || msg.data.length > LARGEST_BYTES) return undefined;
+  if (!speaker || isReflected(msg) || msg.data.length > LARGEST_BYTES) return undefined;
   const read = schema.safeParse(json(msg));
   return read.success && isSame(read.data, speaker) ? read.data : undefined;
 }
+
+/** A unit can have the server send a stored message here, under a subject of another; the server marks those. */
+const isReflected = (msg: Msg): boolean => (msg.headers?.get('Nats-Stream') ?? '') !== '';
 
 function json(msg: Msg): unknown {
   try {

@@ -80,7 +80,7 @@ function python(args: readonly string[], env: FetchOptions['env']): Promise<void
   const child = spawn('python3', args, {
     env: { ...env, PIP_REQUIRE_VIRTUALENV: '0', PIP_DISABLE_PIP_VERSION_CHECK: '1' },
     stdio: ['ignore', 'ignore', 'pipe'],
-    timeout: FETCH_LIMIT_MS,
+    signal: AbortSignal.timeout(FETCH_LIMIT_MS), // the option `timeout` outlives a process that could not be started
     killSignal: 'SIGKILL',
   });
   let said = '';

@@ -133,7 +133,7 @@ class LocalBus implements Servers {
   readonly restart = async (name: string): Promise<void> => {
     const server = this.#find(name);
     await this.#end(server, 'stop');
-    await this.#startOne(server);
+    await onSamePorts(() => this.#startOne(server));
   };
 
   readonly kill = async (name: string): Promise<void> => this.#end(this.#find(name), 'kill');
@@ -297,13 +297,25 @@ class LocalBus implements Servers {
 /** Between finding a port free and binding it somebody else may take it: then others are tried. */
 async function onFreePorts(start: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
-    try {
-      await start();
-      return;
-    } catch (cause) {
-      const lost = cause instanceof ServerNotReady && cause.message.includes('address already in use');
-      if (!lost || attempt >= START_ATTEMPTS) throw cause;
-    }
+    if (await startedOnPort(start, attempt < START_ATTEMPTS)) return;
+  }
+}
+
+/** Clients know the port of a server that comes back: it waits until whoever took it is gone. */
+async function onSamePorts(start: () => Promise<void>): Promise<void> {
+  const limit = AbortSignal.timeout(READY_LIMIT_MS);
+  while (!(await startedOnPort(start, !limit.aborted))) await pause(100, limit);
+}
+
+/** False where somebody else has the port, and there is to be another try. */
+async function startedOnPort(start: () => Promise<void>, again: boolean): Promise<boolean> {
+  try {
+    await start();
+    return true;
+  } catch (cause) {
+    if (again && cause instanceof ServerNotReady && cause.message.includes('address already in use'))
+      return false;
+    throw cause;
   }
 }
 
