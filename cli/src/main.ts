@@ -45,7 +45,6 @@ function terminalOf(at: NodeJS.Process): Terminal {
   return {
     out: streamOf(at.stdout, at.env),
     err: streamOf(at.stderr, at.env),
-    inputIsTty: at.stdin.isTTY,
     readInput: async () => {
       const chunks: Buffer[] = [];
       for await (const chunk of at.stdin) chunks.push(Buffer.from(chunk as Uint8Array));

@@ -22,7 +22,6 @@ export interface Terminal {
   readonly err: Stream;
   /** Everything on standard input. */
   readInput(): Promise<Uint8Array>;
-  readonly inputIsTty: boolean;
 }
 
 /** Colour on a terminal only, and never where NO_COLOR is set (https://no-color.org) or the terminal is dumb. */

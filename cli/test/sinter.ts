@@ -116,7 +116,6 @@ export interface KeptTerminal extends Terminal {
 export const keptTerminal = (input = ''): KeptTerminal => ({
   out: new KeptStream(),
   err: new KeptStream(),
-  inputIsTty: false,
   readInput: () => Promise.resolve(Buffer.from(input)),
 });
 
