@@ -42,6 +42,7 @@ describe('servers of a local run', () => {
         await bus.servers.restart('hub');
         await bus.servers.restart('m1');
         assert.equal(bus.servers.hub.url, url);
+        await until(() => nc.rtt().then(Boolean, () => false));
         const { state } = await (await hubManager(nc)).streams.info('A_default_traffic_q');
         assert.equal(state.messages, 100);
       },
@@ -87,7 +88,7 @@ describe('servers of a local run', () => {
     try {
       for (const pid of pids) assert.equal(await isAlive(pid), true);
       parent.kill('SIGKILL');
-      await until(async () => !(await isAlive(pids[0] ?? 0)) && !(await isAlive(pids[1] ?? 0)));
+      await until(async () => !(await isAlive(pids[0])) && !(await isAlive(pids[1])));
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

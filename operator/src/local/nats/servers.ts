@@ -254,15 +254,15 @@ class LocalBus implements Servers {
     await using hub = disposable(await connectAs(this.urlOf(HUB), this.#operator, ONCE));
     await using machine = disposable(await connectAs(this.urlOf(leaf.name), gateway, ONCE));
     const subject = liveSubject({ ...READY, instance: randomUUID() });
-    let heard = false;
-    hub.nc.subscribe(subject, { max: 1, callback: () => void (heard = true) });
+    const heard: string[] = [];
+    hub.nc.subscribe(subject, { max: 1, callback: (_, msg) => void heard.push(msg.subject) });
     await hub.nc.flush();
-    for (let i = 0; i < 50 && !heard; i++) {
+    for (let i = 0; i < 50 && heard.length === 0; i++) {
       machine.nc.publish(subject);
       await machine.nc.flush();
       await pause(5, AbortSignal.timeout(1000));
     }
-    return heard;
+    return heard.length > 0;
   }
 
   async #end(server: Server, how: 'stop' | 'kill'): Promise<void> {
