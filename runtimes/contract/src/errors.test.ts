@@ -28,8 +28,12 @@ describe('an error on the wire', () => {
     const { message } = decodeError(
       encodeError({ code: 'Timeout', message: `${'a'.repeat(MESSAGE_LIMIT)}the cause` }),
     );
-    assert.equal(message.length, MESSAGE_LIMIT + 1);
+    assert.equal(message.length, MESSAGE_LIMIT);
     assert.match(message, /^…a+the cause$/);
+    // The same without a wire, and not again with each hop.
+    const direct = new CallError('Timeout', `${'a'.repeat(MESSAGE_LIMIT)}the cause`);
+    assert.equal(direct.message, message);
+    assert.equal(CallError.fromWire(direct.toWire()).message, message);
   });
 
   it('with a code of a later version is a failure that tells it', () => {

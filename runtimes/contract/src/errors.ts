@@ -35,6 +35,12 @@ export interface WireError {
   readonly function?: string;
 }
 
+/** The longest message; a longer one keeps its end, where the cause usually stands. The same on every channel. */
+export const MESSAGE_LIMIT = 4096;
+
+const bounded = (message: string): string =>
+  message.length > MESSAGE_LIMIT ? `…${message.slice(-(MESSAGE_LIMIT - 1))}` : message;
+
 /** What `ctx.call` throws, and what a runtime answers with. */
 export class CallError extends Error {
   override readonly name = 'CallError';
@@ -47,7 +53,7 @@ export class CallError extends Error {
     message: string,
     more: { reason?: string; function?: string; cause?: unknown } = {},
   ) {
-    super(message, more.cause === undefined ? undefined : { cause: more.cause });
+    super(bounded(message), more.cause === undefined ? undefined : { cause: more.cause });
     this.code = code;
     this.reason = more.reason;
     this.function = more.function;
@@ -89,18 +95,11 @@ function messageOf(thrown: unknown): string {
   }
 }
 
-/** The longest message that travels; a longer one keeps its end, where the cause usually stands. */
-export const MESSAGE_LIMIT = 4096;
-
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 export const encodeError = (e: WireError): Uint8Array =>
-  encoder.encode(
-    JSON.stringify(
-      e.message.length > MESSAGE_LIMIT ? { ...e, message: `…${e.message.slice(-MESSAGE_LIMIT)}` } : e,
-    ),
-  );
+  encoder.encode(JSON.stringify({ ...e, message: bounded(e.message) }));
 
 /** Reads an error frame's body; what cannot be read is the callee's failure, said so. */
 export function decodeError(bytes: Uint8Array): WireError {
