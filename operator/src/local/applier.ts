@@ -49,6 +49,8 @@ const idOf = (w: WorkflowName): string => `${w.namespace}/${w.workflow}`;
 export class Applier {
   readonly #options: ApplierOptions;
   readonly #known = new Map<string, Known>();
+  /** When a workflow was declared first: of two that want a path the older one keeps it. */
+  #declaredAt: ReadonlyMap<string, string> = new Map();
 
   constructor(options: ApplierOptions) {
     this.#options = options;
@@ -68,13 +70,30 @@ export class Applier {
 
   /** One at a time: the caller sees to that. */
   async apply(objects: readonly RawObject[]): Promise<ApplyReport> {
-    const world = worldOf(objects);
+    const world = worldOf(this.#dated(objects));
     const findings = [...world.findings, ...check(world.application), ...notYet(world.application)];
     const workflows: AppliedWorkflow[] = [];
     for (const { object } of world.application.workflows)
       workflows.push(await this.#applyWorkflow(object, world, findings));
     if (!world.findings.some(isError)) await this.#removeOthers(world);
     return { findings, workflows };
+  }
+
+  /** A workflow without a time of creation was created when it was first seen here, as a cluster would have it. */
+  #dated(objects: readonly RawObject[]): readonly RawObject[] {
+    const declaredAt = new Map<string, string>();
+    const now = new Date(this.#options.now()).toISOString();
+    const dated = objects.map((object) => {
+      const { kind, metadata } = object;
+      if (kind !== 'Workflow' || typeof metadata !== 'object' || metadata === null) return object;
+      const fields: Readonly<Record<string, unknown>> = { ...metadata };
+      const id = JSON.stringify([fields['namespace'], fields['name']]);
+      const creationTimestamp = this.#declaredAt.get(id) ?? now;
+      declaredAt.set(id, creationTimestamp);
+      return { ...object, metadata: { creationTimestamp, ...fields } };
+    });
+    this.#declaredAt = declaredAt;
+    return dated;
   }
 
   async #applyWorkflow(

@@ -53,7 +53,8 @@ export interface DeploymentPorts {
   readonly writeEntry: (entry: EntryRecord) => Promise<void>;
   readonly remove: (workflow: WorkflowKey) => Promise<void>;
   readonly newFleet: (unit: UnitTarget) => Fleet;
-  readonly retire: (fleet: Fleet) => Promise<void>;
+  /** A unit has ended; does its credential grant more than the graph still declares? */
+  readonly retire: (fleet: Fleet, grants: 'WhatIsDeclared' | 'More') => void;
   /** Instances that start root calls: the gateways. */
   readonly entries: () => readonly InstanceKey[];
   readonly onLog: (line: LogRecord) => void;
@@ -75,12 +76,15 @@ const START_FAILURES = 3;
 const STOP_GRACE_MS = 10_000;
 const DRAIN_SLACK_MS = 5_000;
 
+const REFUSED = { ok: false, problem: 'the run is ending', started: [], kept: [], drained: [] } as const;
+
 export class Deployment {
   readonly #workflow: WorkflowKey;
   readonly #ports: DeploymentPorts;
   readonly #live = new Map<string, Target>();
   readonly #fleets = new Map<string, Fleet>();
-  readonly #draining = new Set<string>();
+  /** Generation of the route since which a revision drains: a revision may drain, be current again and drain anew. */
+  readonly #draining = new Map<string, number>();
   readonly #drains = new Set<Promise<void>>();
   readonly #abort = new AbortController();
   #current = '';
@@ -108,8 +112,9 @@ export class Deployment {
     const before = this.#current;
     const fresh = target.units.filter((u) => !this.#fleets.has(u.scope.unit));
     await this.#prepare(target);
+    if (this.#abort.signal.aborted) return REFUSED;
     this.#live.set(target.hash, target);
-    this.#draining.delete(target.hash);
+    const wasDraining = this.#draining.delete(target.hash);
     for (const unit of fresh) this.#fleets.set(unit.scope.unit, this.#ports.newFleet(unit));
     if (before === '') {
       this.#current = target.hash;
@@ -119,7 +124,7 @@ export class Deployment {
     for (const unit of fresh) this.#fleets.get(unit.scope.unit)?.start();
     const problem = await this.#untilServing(target);
     if (problem !== undefined) {
-      await this.#withdraw(target, before, fresh);
+      await this.#withdraw(target, before, fresh, wasDraining);
       return { ok: false, problem, started: [], kept: [], drained: [] };
     }
     if (before !== '') await this.#switch(target, before);
@@ -130,9 +135,7 @@ export class Deployment {
   async remove(): Promise<void> {
     const before = this.#current;
     this.#current = '';
-    if (before !== '') this.#draining.add(before);
-    await this.#write();
-    if (before !== '') await this.#drain(before);
+    if (before !== '') await this.#retire(before);
     await Promise.all(this.#drains);
     await this.#ports.remove(this.#workflow);
   }
@@ -168,14 +171,26 @@ export class Deployment {
 
   /** Waits until every instance of the target serves it; gives the problem where one cannot. */
   async #untilServing(target: Target): Promise<string | undefined> {
-    const fleets = target.units.flatMap((u) => this.#fleets.get(u.scope.unit) ?? []);
-    const serving = (): boolean => fleets.every((fleet) => this.#serves(fleet, target.hash));
-    const hopeless = (): boolean => fleets.some((fleet) => this.#problemOf(fleet) !== undefined);
-    await this.#ports.reports.until(() => serving() || hopeless(), READY_LIMIT_MS, this.#abort.signal);
-    if (serving()) return undefined;
-    const problem = fleets.map((fleet) => this.#problemOf(fleet)).find((p) => p !== undefined);
-    const late = fleets.find((fleet) => !this.#serves(fleet, target.hash))?.scope.unit ?? '';
-    return problem ?? `unit ${late} did not serve within ${String(READY_LIMIT_MS / 1000)} s`;
+    // What a unit that goes on has been through before is not this change's failure.
+    const fleets = target.units.flatMap((u) => {
+      const fleet = this.#fleets.get(u.scope.unit);
+      return fleet ? [{ fleet, failuresBefore: fleet.failures }] : [];
+    });
+    let problem: string | undefined;
+    const late = (): Fleet | undefined =>
+      fleets.find(({ fleet }) => !this.#serves(fleet, target.hash))?.fleet;
+    const decided = (): boolean => {
+      problem ??= fleets
+        .filter(({ fleet }) => !this.#serves(fleet, target.hash))
+        .map(({ fleet, failuresBefore }) => this.#problemOf(fleet, failuresBefore))
+        .find((p) => p !== undefined);
+      return problem !== undefined || late() === undefined;
+    };
+    await this.#ports.reports.until(decided, READY_LIMIT_MS, this.#abort.signal);
+    if (this.#abort.signal.aborted) return REFUSED.problem;
+    const unit = late()?.scope.unit;
+    if (problem !== undefined || unit === undefined) return problem;
+    return `unit ${unit} did not serve within ${String(READY_LIMIT_MS / 1000)} s`;
   }
 
   #serves(fleet: Fleet, hash: string): boolean {
@@ -191,21 +206,31 @@ export class Deployment {
     });
   }
 
-  #problemOf(fleet: Fleet): string | undefined {
+  #problemOf(fleet: Fleet, failuresBefore: number): string | undefined {
     const { unit } = fleet.scope;
     for (const key of fleet.instances) {
       const said = this.#ports.reports.announcement(key);
       if (said?.state === 'Failed') return `unit ${unit}: ${said.problem ?? 'failed to start'}`;
     }
-    if (fleet.failures >= START_FAILURES)
-      return `unit ${unit} ended ${String(fleet.failures)} times while starting`;
+    const ends = fleet.failures - failuresBefore;
+    if (ends >= START_FAILURES) return `unit ${unit} ended ${String(ends)} times while starting`;
     return undefined;
   }
 
-  async #withdraw(target: Target, before: string, fresh: readonly UnitTarget[]): Promise<void> {
-    this.#live.delete(target.hash);
+  /** As it was before, also where the target was draining: calls may still run under it. */
+  async #withdraw(
+    target: Target,
+    before: string,
+    fresh: readonly UnitTarget[],
+    wasDraining: boolean,
+  ): Promise<void> {
     this.#candidate = undefined;
     this.#current = before;
+    if (wasDraining) {
+      await this.#startDraining(target.hash);
+      return;
+    }
+    this.#live.delete(target.hash);
     await this.#write();
     await Promise.all(fresh.map((unit) => this.#end(unit.scope.unit, 2_000)));
   }
@@ -214,28 +239,32 @@ export class Deployment {
     await this.#pause(OVERLAP_MS);
     this.#candidate = undefined;
     this.#current = target.hash;
-    this.#draining.add(before);
-    await this.#write();
+    await this.#startDraining(before);
     await this.#ports.writeEntry(target.entry);
-    const drain = this.#drain(before).catch((cause: unknown) => {
-      this.#say('error', `revision ${before} was not drained: ${String(cause)}`);
+  }
+
+  /** Nobody enters the revision any more; it goes when nothing runs under it. */
+  async #startDraining(hash: string): Promise<void> {
+    const drain = this.#retire(hash).catch((cause: unknown) => {
+      this.#say('error', `revision ${hash} was not drained: ${String(cause)}`);
     });
     this.#drains.add(drain);
     void drain.then(() => this.#drains.delete(drain));
+    await this.#writing;
   }
 
   /** Waits until no root runs under the revision, then ends the units that are in no live one. */
-  async #drain(hash: string): Promise<void> {
+  async #retire(hash: string): Promise<void> {
+    const since = this.#generation + 1;
+    this.#draining.set(hash, since);
+    await this.#write();
     const target = this.#live.get(hash);
     if (!target) return;
-    const generation = this.#generation;
-    const ended = (): boolean => this.#ports.reports.rootsEnded(this.#expected(), hash, generation);
-    const done = await this.#ports.reports.until(
-      ended,
-      longestMs(target) + DRAIN_SLACK_MS,
-      this.#abort.signal,
-    );
-    if (this.#abort.signal.aborted || !this.#draining.has(hash)) return; // it is current again, or all ends
+    const overtaken = (): boolean => this.#draining.get(hash) !== since; // current again, perhaps draining anew
+    const ended = (): boolean => this.#ports.reports.rootsEnded(this.#expected(), hash, since);
+    const limitMs = longestMs(target) + DRAIN_SLACK_MS;
+    const done = await this.#ports.reports.until(() => overtaken() || ended(), limitMs, this.#abort.signal);
+    if (this.#abort.signal.aborted || overtaken()) return;
     if (!done)
       this.#say(
         'warn',
@@ -244,7 +273,13 @@ export class Deployment {
     this.#draining.delete(hash);
     this.#live.delete(hash);
     await this.#write();
-    for (const unit of this.#unusedCallersFirst(target)) await this.#end(unit, STOP_GRACE_MS);
+    // Each is looked at again: while one ends, a next plan may have taken up another.
+    for (const unit of this.#callersFirst(target))
+      if (!this.#isUsed(unit)) await this.#end(unit, STOP_GRACE_MS);
+  }
+
+  #isUsed(unit: string): boolean {
+    return [...this.#live.values()].some((t) => t.units.some((u) => u.scope.unit === unit));
   }
 
   #expected(): readonly InstanceKey[] {
@@ -252,14 +287,12 @@ export class Deployment {
     return [...gateways, ...this.fleets.flatMap((fleet) => fleet.instances)];
   }
 
-  #unusedCallersFirst(target: Target): readonly string[] {
-    const used = new Set([...this.#live.values()].flatMap((t) => t.units.map((u) => u.scope.unit)));
+  #callersFirst(target: Target): readonly string[] {
     const unitOf = new Map(
       target.units.flatMap((u) => u.scope.functions.map((fn) => [fn, u.scope.unit] as const)),
     );
     const order = callersFirst([...unitOf.keys()].sort(), target.revision.edges);
-    const units = [...new Set(order.map((fn) => unitOf.get(fn) ?? ''))];
-    return units.filter((unit) => !used.has(unit));
+    return [...new Set(order.map((fn) => unitOf.get(fn) ?? ''))];
   }
 
   async #end(unit: string, graceMs: number): Promise<void> {
@@ -267,7 +300,21 @@ export class Deployment {
     if (!fleet) return;
     this.#fleets.delete(unit);
     await fleet.stop(graceMs);
-    await this.#ports.retire(fleet);
+    this.#ports.retire(fleet, this.#declares(fleet.scope) ? 'WhatIsDeclared' : 'More');
+  }
+
+  /** Is all that a credential of this scope grants in the current graph too? */
+  #declares(scope: UnitScope): boolean {
+    const now = this.current?.units.map((u) => u.scope) ?? [];
+    const has = (what: (s: UnitScope) => readonly string[]): boolean => {
+      const declared = new Set(now.flatMap(what));
+      return what(scope).every((one) => declared.has(one));
+    };
+    return (
+      has((s) => s.functions) &&
+      has((s) => s.asyncFunctions) &&
+      has((s) => s.edges.map((e) => `${e.from} ${e.to} ${e.call}`))
+    );
   }
 
   #outcome(target: Target, before: string, fresh: readonly UnitTarget[]): Deployed {
@@ -291,7 +338,7 @@ export class Deployment {
       generation: this.#generation,
       current: this.#current,
       ...(this.#candidate === undefined ? {} : { candidate: this.#candidate, weightPercent: 0 }),
-      draining: [...this.#draining].sort(),
+      draining: [...this.#draining.keys()].sort(),
       revisions: Object.fromEntries([...this.#live].map(([hash, target]) => [hash, target.revision])),
     };
     this.#writing = this.#writing.then(
