@@ -16,7 +16,7 @@ const log = (level: 'info' | 'warn' | 'error', message: string): void => {
 };
 
 async function main(): Promise<void> {
-  const bootstrap = await readBootstrap<GatewayBootstrap>(() => {
+  const bootstrap = readBootstrap<GatewayBootstrap>(() => {
     process.exit(0);
   });
   const gateway = await Gateway.start({

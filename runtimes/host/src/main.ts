@@ -4,20 +4,25 @@
  */
 import { readBootstrap } from '@sinter/bus';
 import { takeEnvironments } from './environment.ts';
+import { dropSpares, prepareThreads } from './threads/spares.ts';
 import { Unit } from './unit.ts';
 import type { LogLine, UnitBootstrap } from './unit.ts';
 
 /** Beyond the longest timeout that a function may have, in milliseconds. */
 const DRAIN_LIMIT_MS = 15 * 60_000;
 
+/** Threads that are started before it is known what they run; more at once would only wait for each other. */
+const SPARES_LIMIT = 4;
+
 const log: LogLine = (level, message, more = {}) => {
   process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...more })}\n`);
 };
 
 async function main(): Promise<void> {
-  const bootstrap = await readBootstrap<UnitBootstrap & { readonly functions: readonly string[] }>(() => {
+  const bootstrap = readBootstrap<UnitBootstrap & { readonly functions: readonly string[] }>(() => {
     process.exit(0);
   });
+  prepareThreads(Math.min(bootstrap.functions.length, SPARES_LIMIT));
   const unit = await Unit.start({
     bootstrap,
     environments: takeEnvironments(process.env, bootstrap.functions),
@@ -25,6 +30,7 @@ async function main(): Promise<void> {
     wallClock: Date.now,
     log,
   });
+  await dropSpares();
   log('info', 'serving', { unit: bootstrap.unit.unit, machine: bootstrap.machine });
   let stopping = false;
   const stop = (): void => {

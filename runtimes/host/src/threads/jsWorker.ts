@@ -18,15 +18,19 @@ import { Requests, Scope, escaped, ownPayload } from './jsScope.ts';
 import { transferOf } from './protocol.ts';
 import type { FromJs, Greeting, ToJs, WorkerStart } from './protocol.ts';
 
-/** The start data, taken out of where the function could find it. */
-function takeStart(): Required<WorkerStart> {
-  const data = workerData as Partial<Required<WorkerStart>>;
-  const start = { ...data } as Required<WorkerStart>;
+/** The start data, taken out of where the function could find it; a spare thread is told it when its function is known. */
+async function takeStart(): Promise<Required<WorkerStart>> {
+  const data = workerData as Pick<WorkerStart, 'port'> & Partial<WorkerStart>;
+  const { port, name, env, source } = data;
   for (const key of Object.keys(data) as (keyof WorkerStart)[]) Reflect.deleteProperty(data, key);
-  return start;
+  if (name !== undefined && env !== undefined && source !== undefined) return { port, name, env, source };
+  const told = await new Promise<Omit<Required<WorkerStart>, 'port'>>((resolve) => {
+    port.once('message', resolve);
+  });
+  return { port, ...told };
 }
 
-const { port, name, env, source } = takeStart();
+const { port, name, env, source } = await takeStart();
 const frozenEnv = Object.freeze({ ...env });
 const requests = new Requests();
 const scopes = new Map<number, Scope>();

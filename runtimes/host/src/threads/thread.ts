@@ -1,7 +1,7 @@
 /**
  * One worker thread, from its start to its end.
  *
- * Owns: what the thread is given (an empty environment, no arguments, a port of its own, memory limits), its loading
+ * Owns: what the thread is told at its start, its loading
  * within a bound, the telling of the ways in which it can die, and its standard streams as lines. Its neighbours
  * `jsRuntime.ts` and `wasmRuntime.ts` own the calls, and whether another thread follows.
  * Invariants:
@@ -12,13 +12,12 @@
  *      ├────── Refused ─▶ refused (the module is at fault: the same again would not help)
  *      └────── died, or silent for 10 s ───▶ lost
  */
-import { MessageChannel, Worker } from 'node:worker_threads';
-import type { MessagePort, ResourceLimits, Transferable } from 'node:worker_threads';
+import type { MessagePort, ResourceLimits, Transferable, Worker } from 'node:worker_threads';
 import { CallError } from '@sinter/contract';
 import { LineSplitter } from './lines.ts';
 import type { Greeting, WorkerStart } from './protocol.ts';
 import type { Log } from './runtime.ts';
-import { workerUrl } from './workerUrl.ts';
+import { hatch, takeSpare } from './spares.ts';
 import type { WorkerName } from './workerUrl.ts';
 
 /** A module that has not loaded after this long never will: an endless loop or a wait at its top level. */
@@ -54,24 +53,17 @@ export class Thread<To, From extends { readonly kind: string }> {
   readonly #loadTimer: NodeJS.Timeout;
 
   constructor(options: ThreadOptions, events: ThreadEvents<From>) {
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
+    const { entry, start, resourceLimits } = options;
+    const spare = takeSpare(entry, resourceLimits);
+    const { worker, port } = spare ?? hatch(entry, start.name, resourceLimits, start);
+    spare?.port.postMessage(start);
+    this.worker = worker;
+    this.#port = port;
     this.#events = events;
-    this.worker = new Worker(workerUrl(options.entry), {
-      name: options.start.name,
-      workerData: { ...options.start, port: port2 } satisfies WorkerStart,
-      transferList: [port2],
-      env: {},
-      argv: [],
-      execArgv: [],
-      stdout: true,
-      stderr: true,
-      resourceLimits: options.resourceLimits,
-    });
     this.#loadTimer = setTimeout(() => {
       this.#lost({ kind: 'NotLoaded', what: `it did not load within ${String(LOAD_LIMIT_MS / 1000)} s` });
     }, LOAD_LIMIT_MS);
-    port1.on('message', (message: Greeting | From) => {
+    port.on('message', (message: Greeting | From) => {
       this.#heard(message);
     });
     this.#listenForDeath();
