@@ -250,6 +250,27 @@ describe('a call over the bus', { concurrency: 4 }, () => {
   );
 
   it(
+    'that its callee stops first, at the deadline, is a Timeout too',
+    world(async (t) => {
+      await t.callee('i1', async (_c, signal) => {
+        const { promise, reject } = Promise.withResolvers<never>();
+        signal.addEventListener('abort', () => {
+          reject(failing('Cancelled', 'stopped, whyever'));
+        });
+        return await promise;
+      });
+      const nc = await t.raw('front');
+      const answer = await nc.requestMany(`fn.ns.${t.w.workflow}.${REVISION}.fn`, 'x', {
+        maxWait: 500,
+        headers: t.frame({ timeoutMs: 100 }).asMsgHdrs(),
+      });
+      const frames: string[] = [];
+      for await (const msg of answer) frames.push(msg.string());
+      assert.match(frames.at(-1) ?? '', /"code":"Timeout"/);
+    }),
+  );
+
+  it(
     'that is answered twice takes the first',
     world(async (t) => {
       await t.rawCallee((msg) => {

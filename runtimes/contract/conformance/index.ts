@@ -90,7 +90,7 @@ const SAME: readonly (readonly [string, Value])[] = [
 const SIZES = [1, 1024, 65_536, 262_145, PAYLOAD_LIMIT_BYTES];
 
 export function conformance(name: string, setup: Setup): void {
-  describe(name, () => {
+  describe(name, { concurrency: 1 }, () => {
     let running: Bench | undefined;
     before(async () => {
       running = await setup.start();

@@ -80,8 +80,8 @@ async function startHost(bus: TestBus, unit: UnitPlan, instance: string): Promis
     unit: { ...W, unit: unit.name },
     functions: scope.functions,
   };
-  child.stdin?.on('error', () => undefined); // it was killed before it read: the wait below says so
-  child.stdin?.write(`${JSON.stringify(bootstrap)}\n`);
+  child.stdin.on('error', () => undefined); // it was killed before it read: the wait below says so
+  child.stdin.write(`${JSON.stringify(bootstrap)}\n`);
   await serving(child, unit.name);
   return child;
 }
