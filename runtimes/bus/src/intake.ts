@@ -184,8 +184,8 @@ export class Intake {
       } else throw a.abort.signal.reason;
     } catch (thrown) {
       // Why it was stopped is known here: who runs it sees an aborted signal, be it by its caller or by the clock.
-      const { aborted, reason } = a.abort.signal;
-      answer = this.#error(CallError.from(aborted ? reason : thrown, fn));
+      const { signal } = a.abort;
+      answer = this.#error(CallError.from(signal.aborted ? signal.reason : thrown, fn));
     }
     this.#running.delete(key);
     this.#reply(a.link, a.reply, answer);
