@@ -6,7 +6,7 @@
  * so is the reason to run.
  */
 import { readSync } from 'node:fs';
-import type { Credential } from './link.ts';
+import type { Credential } from './signature.ts';
 
 export interface Bootstrap {
   /** Addresses of the bus, nearest first. */

@@ -13,3 +13,4 @@ export * from './recorder.ts';
 export * from './routes.ts';
 export * from './sender.ts';
 export * from './session.ts';
+export type { Credential } from './signature.ts';

@@ -16,12 +16,7 @@ import { CallError, newId } from '@sinter/contract';
 import type { HeaderBlock } from './headers.ts';
 import { isNoResponders } from './headers.ts';
 import { authenticator } from './signature.ts';
-
-/** A signed JWT and the seed of its key. */
-export interface Credential {
-  readonly jwt: string;
-  readonly seed: string;
-}
+import type { Credential } from './signature.ts';
 
 export interface LinkOptions {
   /** Nearest first. */

@@ -9,7 +9,8 @@
  *  3. An old link is closed only when nobody says that it is busy, or after DRAIN_LIMIT_MS.
  */
 import { Link } from './link.ts';
-import type { Credential, LinkOptions } from './link.ts';
+import type { LinkOptions } from './link.ts';
+import type { Credential } from './signature.ts';
 
 /** New interest must have reached the hub before the old one goes (D3: measured, 0 of 2,000 lost). */
 export const OVERLAP_MS = 250;

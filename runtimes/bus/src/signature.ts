@@ -8,7 +8,12 @@
 import { createPrivateKey, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import type { Authenticator } from '@nats-io/transport-node';
-import type { Credential } from './link.ts';
+
+/** A signed JWT and the seed of its key. */
+export interface Credential {
+  readonly jwt: string;
+  readonly seed: string;
+}
 
 /** PKCS #8 for a raw Ed25519 key, up to the key itself (RFC 8410). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');

@@ -6,7 +6,8 @@ import { readBootstrap } from '@sinter/bus';
 import { takeEnvironments } from './environment.ts';
 import { dropSpares, prepareThreads } from './threads/spares.ts';
 import { Unit } from './unit.ts';
-import type { LogLine, UnitBootstrap } from './unit.ts';
+import type { LogLine } from './log.ts';
+import type { UnitBootstrap } from './unit.ts';
 
 /** Beyond the longest timeout that a function may have, in milliseconds. */
 const DRAIN_LIMIT_MS = 15 * 60_000;

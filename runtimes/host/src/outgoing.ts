@@ -21,7 +21,7 @@ import type {
 import { sendWork } from '@sinter/bus';
 import type { Caller, Clock, Gate, Recorder, Session } from '@sinter/bus';
 import type { Outgoing } from './threads/runtime.ts';
-import type { LogLine } from './unit.ts';
+import type { LogLine } from './log.ts';
 
 /** What an async edge without `retry` of its own gets. */
 export const DEFAULT_ASYNC_RETRY: RetryTerms = {

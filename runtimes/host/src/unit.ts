@@ -34,6 +34,7 @@ import {
 } from '@sinter/bus';
 import type { Bootstrap, Clock, DeadWork, Link, PulledWork, Rider } from '@sinter/bus';
 import { finishedRecord, putCallRecord, runningRecord, storeCallRecord } from './callRecords.ts';
+import type { LogLine } from './log.ts';
 import { DEFAULT_ASYNC_RETRY, Outgoings } from './outgoing.ts';
 import { startFunction } from './threads/runtime.ts';
 import type { FunctionRuntime } from './threads/runtime.ts';
@@ -41,8 +42,6 @@ import type { FunctionRuntime } from './threads/runtime.ts';
 export interface UnitBootstrap extends Bootstrap {
   readonly unit: UnitKey;
 }
-
-export type LogLine = (level: 'debug' | 'info' | 'warn' | 'error', message: string, more?: object) => void;
 
 export interface UnitOptions {
   readonly bootstrap: UnitBootstrap;
