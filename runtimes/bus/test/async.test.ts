@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { jetstreamManager } from '@nats-io/jetstream';
-import { PAYLOAD_LIMIT_BYTES, asyncStream, deadSubject } from '@sinter/contract';
+import { PAYLOAD_LIMIT_BYTES, WORK_CONSUMER, asyncStream, deadSubject } from '@sinter/contract';
 import type { RetryTerms } from '@sinter/contract';
 import { provisionAsync } from '../../../operator/src/bus/provision.ts';
 import type { TestBus } from '../../../operator/src/local/nats/testBus.ts';
@@ -18,12 +18,13 @@ const { world } = shared;
 
 const RETRY: RetryTerms = { attempts: 3, on: [], backoffSeconds: 0.05, maxBackoffSeconds: 1 };
 
-/** Streams for the world's function `job`. */
-async function jobs(t: World, bus: TestBus) {
+/** Streams for the world's function `job`; the server may wait less long for an acknowledgement, to save the test's time. */
+async function jobs(t: World, bus: TestBus, ackWaitMs = 10_000) {
   const nc = await bus.connectOperator();
   await provisionAsync(nc, t.w, [{ fn: 'job' }]);
   const jsm = await jetstreamManager(nc, { checkAPI: false });
   const stream = asyncStream(t.w, 'job');
+  await jsm.consumers.update(stream, WORK_CONSUMER, { ack_wait: ackWaitMs * 1e6 });
   const left = async (): Promise<number> => (await jsm.streams.info(stream)).state.messages;
   const deadLetters = async () => {
     const found = [];
@@ -257,9 +258,9 @@ describe('async work', { concurrency: 9 }, () => {
   it(
     'that runs for longer than the server waits is renewed, also when its puller was stopped and started',
     world(async (t, bus) => {
-      const { left } = await jobs(t, bus);
+      const { left } = await jobs(t, bus, 5_000);
       const { session } = await t.caller();
-      const w = await worker(t, () => pause(12_000), { concurrency: 2 });
+      const w = await worker(t, () => pause(7_000), { concurrency: 2 });
       w.puller.start();
       await send(session, work(t, 'long'));
       await until('it runs', () => w.ran.length === 1);
@@ -267,7 +268,7 @@ describe('async work', { concurrency: 9 }, () => {
       w.puller.start();
       await stopped;
       await w.session.renew(w.renewed());
-      await until('it has run', () => w.counters.executed === 1, 14_000);
+      await until('it has run', () => w.counters.executed === 1, 9_000);
       await w.puller.stop();
       assert.deepEqual([w.counters.redelivered, await left()], [0, 0]);
     }),
@@ -276,7 +277,7 @@ describe('async work', { concurrency: 9 }, () => {
   it(
     'of a worker that died is run again by another, and is dead when its attempts are gone',
     world(async (t, bus) => {
-      const { deadLetters } = await jobs(t, bus);
+      const { deadLetters } = await jobs(t, bus, 3_000);
       const { session } = await t.caller();
       const once = { ...RETRY, attempts: 1 };
       const a = await worker(t, () => latch().opened, { instance: 'a', retry: once });
@@ -286,7 +287,7 @@ describe('async work', { concurrency: 9 }, () => {
       await a.session.link.nc.close();
       const b = await worker(t, () => undefined, { instance: 'b', retry: once });
       b.puller.start();
-      await until('it is dead', () => b.counters.dead === 1, 13_000);
+      await until('it is dead', () => b.counters.dead === 1, 8_000);
       assert.deepEqual([b.ran, b.counters.redelivered], [[], 1]);
       assert.deepEqual(
         b.dead.map(([d, code]) => [d.callId, code]),

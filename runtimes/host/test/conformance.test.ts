@@ -237,8 +237,8 @@ async function rogue(bus: TestBus, misdeed: Misdeed, calls: number): Promise<voi
 const TOGETHER =
   'caller and callee share the process and no wire is between them: nobody can stand in between, and a kill ends both';
 
-// Most of what is tested is waiting: two benches share the machine well.
-describe('conformance', { concurrency: 2 }, () => {
+// Most of what is tested is waiting: the benches share the machine well.
+describe('conformance', { concurrency: 4 }, () => {
   for (const callee of ['JavaScript', 'Wasm'] as const) {
     conformance(`in process, callee in ${callee}`, {
       callee,
