@@ -2,7 +2,7 @@
  * Bundles every process that runs beside the operator into one file each (D16): a process serves in well under 100 ms
  * only if it reads one file. Run by `npm run build`, by `npm ci` (prepare), and before demo and tests.
  */
-import { build } from 'esbuild';
+import { build as bundle } from 'esbuild';
 import type { Plugin } from 'esbuild';
 import { fileURLToPath } from 'node:url';
 import { stat } from 'node:fs/promises';
@@ -35,17 +35,17 @@ module.exports = {
 
 const lazyTls: Plugin = {
   name: 'lazy-tls',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^(node:)?tls$/ }, ({ namespace, path }) =>
+  setup(build) {
+    build.onResolve({ filter: /^(node:)?tls$/ }, ({ namespace, path }) =>
       namespace === 'lazy-tls' ? { path, external: true } : { path, namespace: 'lazy-tls' },
     );
-    onLoad({ filter: /.*/, namespace: 'lazy-tls' }, () => ({ contents: LAZY_TLS, loader: 'js' }));
+    build.onLoad({ filter: /.*/, namespace: 'lazy-tls' }, () => ({ contents: LAZY_TLS, loader: 'js' }));
   },
 };
 
 for (const { from, entries } of bundles) {
   const outdir = `${root}${from}/dist`;
-  const { metafile } = await build({
+  const { metafile } = await bundle({
     entryPoints: entries.map((e) => `${root}${from}/${e}`),
     outdir,
     entryNames: '[name]',
