@@ -8,7 +8,7 @@
  *  2. Every wait ends: with what was waited for, or with an error that says what was missing.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -140,7 +140,9 @@ export type LabOptions = Partial<Omit<LocalRunSettings, 'onLog' | 'onProgress'>>
 /** Runs a scenario on a run of its own. However it ends, nothing of the run is left. */
 export async function withLab<T>(options: LabOptions, scenario: (lab: Lab) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'sinter-e2e-'));
-  process.env['XDG_RUNTIME_DIR'] = folder;
+  const { XDG_RUNTIME_DIR = '', TMPDIR = tmpdir() } = process.env;
+  Object.assign(process.env, { XDG_RUNTIME_DIR: join(folder, 'runtime'), TMPDIR: join(folder, 'tmp') });
+  await mkdir(join(folder, 'tmp'));
   const logs: LogRecord[] = [];
   try {
     const run = await startLocalRun({
@@ -150,8 +152,9 @@ export async function withLab<T>(options: LabOptions, scenario: (lab: Lab) => Pr
       onLog: (line) => logs.push(line),
     });
     const lab = new Lab(run, logs);
+    let result: T;
     try {
-      return await scenario(lab);
+      result = await scenario(lab);
     } catch (cause) {
       for (const line of logs.slice(-60)) console.error(`${line.level} ${line.source}: ${line.message}`);
       throw cause;
@@ -159,7 +162,10 @@ export async function withLab<T>(options: LabOptions, scenario: (lab: Lab) => Pr
       lab.close();
       await run.stop();
     }
+    assert.deepEqual(await readdir(join(folder, 'tmp')), [], 'the run leaves no temporary file');
+    return result;
   } finally {
+    Object.assign(process.env, { XDG_RUNTIME_DIR, TMPDIR });
     await rm(folder, { recursive: true, force: true });
   }
 }
