@@ -12,6 +12,9 @@
  *  1. Entries only ever see a current revision whose every unit serves it.
  *  2. A unit that is in a live revision is never ended; one that is in both plans is not restarted.
  *  3. One change at a time; a drain goes on beside the next change.
+ *  4. A unit that ends has as long as its longest call may take: work that it had asked of a queue may come after the
+ *     last root of its revision has ended.
+ *  5. A change that fails, be it by the bus, leaves nothing of itself.
  */
 import { CONTRACT_VERSION } from '@sinter/contract';
 import type {
@@ -73,8 +76,8 @@ const OVERLAP_MS = 250;
 const READY_LIMIT_MS = 30_000;
 /** A unit whose instances end so often before they serve is not worth waiting for. */
 const START_FAILURES = 3;
-const STOP_GRACE_MS = 10_000;
-const DRAIN_SLACK_MS = 5_000;
+/** Beyond the longest timeout: to be heard of, and to end. */
+const DRAIN_SLACK_MS = 10_000;
 
 const REFUSED = { ok: false, problem: 'the run is ending', started: [], kept: [], drained: [] } as const;
 
@@ -83,6 +86,8 @@ export class Deployment {
   readonly #ports: DeploymentPorts;
   readonly #live = new Map<string, Target>();
   readonly #fleets = new Map<string, Fleet>();
+  /** Fleets that were told to end and finish what they had accepted. */
+  readonly #ending = new Set<Fleet>();
   /** Generation of the route since which a revision drains: a revision may drain, be current again and drain anew. */
   readonly #draining = new Map<string, number>();
   readonly #drains = new Set<Promise<void>>();
@@ -90,6 +95,8 @@ export class Deployment {
   #current = '';
   #candidate: string | undefined;
   #generation = 0;
+  /** The last route was not taken by the bus, or is not yet. */
+  #unwritten = false;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(workflow: WorkflowKey, ports: DeploymentPorts, generation = 0) {
@@ -110,25 +117,35 @@ export class Deployment {
   async deploy(target: Target): Promise<Deployed> {
     if (this.#current === target.hash) return await this.#refresh(target);
     const before = this.#current;
-    const fresh = target.units.filter((u) => !this.#fleets.has(u.scope.unit));
     await this.#prepare(target);
     if (this.#abort.signal.aborted) return REFUSED;
+    // In one step with taking the revision up, and not before: a drain may have ended units of it in the meantime.
+    const fresh = target.units.filter((u) => !this.#fleets.has(u.scope.unit));
     this.#live.set(target.hash, target);
     const wasDraining = this.#draining.delete(target.hash);
     for (const unit of fresh) this.#fleets.set(unit.scope.unit, this.#ports.newFleet(unit));
-    if (before === '') {
-      this.#current = target.hash;
-      await this.#ports.writeEntry(target.entry);
-    } else this.#candidate = target.hash;
-    await this.#write();
-    for (const unit of fresh) this.#fleets.get(unit.scope.unit)?.start();
-    const problem = await this.#untilServing(target);
+    const problem = await this.#bringUp(target, before, fresh).catch(async (cause: unknown) => {
+      // The bus does not take it. Should it not take the way back either, the next route that it takes says what holds.
+      await this.#withdraw(target, before, fresh, wasDraining).catch(() => undefined);
+      throw cause;
+    });
     if (problem !== undefined) {
       await this.#withdraw(target, before, fresh, wasDraining);
       return { ok: false, problem, started: [], kept: [], drained: [] };
     }
     if (before !== '') await this.#switch(target, before);
     return this.#outcome(target, before, fresh);
+  }
+
+  /** Starts what is new and waits until all serve; gives the problem where they do not. */
+  async #bringUp(target: Target, before: string, fresh: readonly UnitTarget[]): Promise<string | undefined> {
+    if (before === '') {
+      this.#current = target.hash;
+      await this.#ports.writeEntry(target.entry);
+    } else this.#candidate = target.hash;
+    await this.#write();
+    for (const unit of fresh) this.#fleets.get(unit.scope.unit)?.start();
+    return await this.#untilServing(target);
   }
 
   /** Takes the workflow away: nobody enters it any more, what runs is finished, its units end. */
@@ -143,7 +160,7 @@ export class Deployment {
   /** Ends everything now: the run is over. */
   async stop(graceMs: number): Promise<void> {
     this.#abort.abort();
-    await Promise.all(this.fleets.map((fleet) => fleet.stop(graceMs)));
+    await Promise.all([...this.fleets, ...this.#ending].map((fleet) => fleet.stop(graceMs)));
     await Promise.allSettled(this.#drains);
   }
 
@@ -155,7 +172,8 @@ export class Deployment {
     const before = this.current;
     await this.#prepare(target);
     this.#live.set(target.hash, target);
-    if (JSON.stringify(before?.revision) !== JSON.stringify(target.revision)) await this.#write();
+    const changed = JSON.stringify(before?.revision) !== JSON.stringify(target.revision);
+    if (changed || this.#unwritten) await this.#write();
     await this.#ports.writeEntry(target.entry);
     return { ok: true, started: [], kept: target.units.map((u) => u.scope.unit), drained: [] };
   }
@@ -231,8 +249,11 @@ export class Deployment {
       return;
     }
     this.#live.delete(target.hash);
-    await this.#write();
-    await Promise.all(fresh.map((unit) => this.#end(unit.scope.unit, 2_000)));
+    try {
+      await this.#write();
+    } finally {
+      await Promise.all(fresh.map((unit) => this.#end(unit.scope.unit, 2_000)));
+    }
   }
 
   async #switch(target: Target, before: string): Promise<void> {
@@ -274,8 +295,7 @@ export class Deployment {
     this.#live.delete(hash);
     await this.#write();
     // Each is looked at again: while one ends, a next plan may have taken up another.
-    for (const unit of this.#callersFirst(target))
-      if (!this.#isUsed(unit)) await this.#end(unit, STOP_GRACE_MS);
+    for (const unit of this.#callersFirst(target)) if (!this.#isUsed(unit)) await this.#end(unit, limitMs);
   }
 
   #isUsed(unit: string): boolean {
@@ -299,7 +319,9 @@ export class Deployment {
     const fleet = this.#fleets.get(unit);
     if (!fleet) return;
     this.#fleets.delete(unit);
+    this.#ending.add(fleet);
     await fleet.stop(graceMs);
+    this.#ending.delete(fleet);
     this.#ports.retire(fleet, this.#declares(fleet.scope) ? 'WhatIsDeclared' : 'More');
   }
 
@@ -341,10 +363,12 @@ export class Deployment {
       draining: [...this.#draining.keys()].sort(),
       revisions: Object.fromEntries([...this.#live].map(([hash, target]) => [hash, target.revision])),
     };
-    this.#writing = this.#writing.then(
-      () => this.#ports.writeRoute(route),
-      () => this.#ports.writeRoute(route),
-    );
+    this.#unwritten = true;
+    const writeIt = async (): Promise<void> => {
+      await this.#ports.writeRoute(route);
+      if (route.generation === this.#generation) this.#unwritten = false;
+    };
+    this.#writing = this.#writing.then(writeIt, writeIt);
     return this.#writing;
   }
 
