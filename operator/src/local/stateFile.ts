@@ -3,33 +3,66 @@
  *
  * Owns: its place, its form on disk, and which runs are still alive. It holds the gateway's token, so only the user can
  * read it (0600, in a folder with 0700).
+ * Invariant: nothing is written to, or believed from, a folder that somebody else may write to. The temporary folder is
+ * everybody's, and a name in it that can be guessed can be taken before us.
  */
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { accessSync, constants } from 'node:fs';
+import { lstat, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { RunState } from './run.ts';
 
-/** `$XDG_RUNTIME_DIR/sinter`; where there is none, a folder of the user's in the temporary folder. */
+/** `$XDG_RUNTIME_DIR/sinter`; where that is not set or of no use, a folder of the user's in the temporary folder. */
 export function runsFolder(env: NodeJS.ProcessEnv = process.env): string {
   const runtime = env.XDG_RUNTIME_DIR;
-  if (runtime !== undefined && runtime !== '') return join(runtime, 'sinter');
+  if (runtime !== undefined && runtime !== '' && isWritable(runtime)) return join(runtime, 'sinter');
   return join(tmpdir(), `sinter-${String(userInfo().uid)}`);
+}
+
+/** A session that was begun by `su`, or in a container, may name a folder that is not there or another user's. */
+function isWritable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export const stateFileOf = (folder: string, pid: number): string => join(folder, `run-${String(pid)}.json`);
 
-/** Replaces the file as a whole, so that a reader never sees half of it. */
+/** Replaces the file as a whole, so that a reader never sees half of it. Rejects where the folder is not the user's own. */
 export async function writeState(path: string, state: RunState): Promise<void> {
   const folder = join(path, '..');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeOwn(folder);
   const next = `${path}.next`;
   await writeFile(next, JSON.stringify(state), { mode: 0o600 });
   await rename(next, path);
 }
 
+/** Not `recursive`: there Node never ends where the parent takes no folders at all (/proc; seen with Node 24). */
+async function makeOwn(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST'))
+      throw new Error(`the folder for state files, ${folder}, cannot be made: ${String(cause)}`, { cause });
+  }
+  if (await isOwn(folder)) return;
+  throw new Error(
+    `the folder for state files, ${folder}, belongs to somebody else or others may write to it: ` +
+      'remove it, or set XDG_RUNTIME_DIR to a folder of your own',
+  );
+}
+
+async function isOwn(folder: string): Promise<boolean> {
+  const found = await lstat(folder).catch(() => undefined);
+  return found?.isDirectory() === true && found.uid === userInfo().uid && (found.mode & 0o022) === 0;
+}
+
 /** The runs that are alive, newest first; files of dead ones are removed on the way. */
 export async function liveRuns(folder = runsFolder()): Promise<readonly RunState[]> {
-  const names = await readdir(folder).catch(() => [] as string[]);
+  const names = (await isOwn(folder)) ? await readdir(folder).catch(() => [] as string[]) : [];
   const states = await Promise.all(
     names.filter((n) => /^run-\d+\.json$/.test(n)).map((name) => readState(join(folder, name))),
   );
