@@ -99,6 +99,11 @@ export class Link {
     return this.#closed;
   }
 
+  /** Reply addresses to which something may still come. */
+  get awaited(): number {
+    return this.#expected.size;
+  }
+
   /** The server that this link talks to, `host:port`. */
   get server(): string {
     return this.nc.getServer();

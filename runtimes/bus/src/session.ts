@@ -6,10 +6,13 @@
  * Invariants:
  *  1. New calls go over the current link; a call ends on the link on which it began.
  *  2. A move that fails leaves the link in use as it is, and the credential with it.
- *  3. An old link is closed only when nobody says that it is busy, or after DRAIN_LIMIT_MS.
+ *  3. An old link is closed only when nobody says that it is busy and no answer is awaited over it, or after DRAIN_LIMIT_MS.
+ *  4. A renewal that is not for the key in use costs no connection: whoever may answer a process may also write to where it
+ *     takes its renewals, and could else keep it connecting for good.
  */
 import { Link } from './link.ts';
 import type { LinkOptions } from './link.ts';
+import { keyOf } from './signature.ts';
 import type { Credential } from './signature.ts';
 
 /** New interest must have reached the hub before the old one goes (D3: measured, 0 of 2,000 lost). */
@@ -60,6 +63,8 @@ export class Session {
 
   /** Moves to a new credential for the same key; one that the server refuses changes nothing. */
   renew(jwt: string): Promise<void> {
+    if (keyOf(jwt) !== keyOf(this.#credential.jwt))
+      return Promise.reject(new Error('the renewed credential is not for the key of this process'));
     return this.#enqueue(() => this.#move({ ...this.#credential, jwt }));
   }
 
@@ -126,7 +131,7 @@ export class Session {
 
   async #retire(link: Link): Promise<void> {
     for (let waited = 0; waited < DRAIN_LIMIT_MS && !this.#closed && link.up; waited += POLL_MS) {
-      if ([...this.#riders].every((rider) => rider.busy(link) === 0)) break;
+      if (link.awaited === 0 && [...this.#riders].every((rider) => rider.busy(link) === 0)) break;
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
     if (link.up) await link.flush().catch(() => undefined);

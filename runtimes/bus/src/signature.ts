@@ -30,6 +30,18 @@ export function authenticator({ jwt, seed }: Credential): Authenticator {
   });
 }
 
+/** The public key that a JWT is for, unverified: what the server will check; undefined where it cannot be read. */
+export function keyOf(jwt: string): string | undefined {
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString('utf8'));
+    const sub: unknown =
+      typeof claims === 'object' && claims !== null && 'sub' in claims ? claims.sub : undefined;
+    return typeof sub === 'string' ? sub : undefined;
+  } catch {
+    return undefined; // no JWT: it is for no key
+  }
+}
+
 function privateKey(seed: string): KeyObject {
   const raw = base32(seed);
   if (raw.byteLength !== SEED_BYTES) throw new Error('the credential holds no nkey seed');

@@ -86,6 +86,7 @@ export class Unit implements Rider {
   #ready = false;
   #stopping = false;
   #adopting: Promise<void> = Promise.resolve();
+  #renewals: { unsubscribe(): void } | undefined;
   #firstRoute: (route: RouteRecord) => void = () => undefined;
 
   private constructor(options: UnitOptions, session: Session) {
@@ -393,8 +394,10 @@ export class Unit implements Rider {
     }
   }
 
+  /** Over one link only: an old one that long calls keep open would else bring each renewal once more. */
   #listenForRenewal(link: Link): void {
-    link.subscribe(`${unitInbox(this.#key)}.renew`, (msg) => {
+    this.#renewals?.unsubscribe();
+    this.#renewals = link.subscribe(`${unitInbox(this.#key)}.renew`, (msg) => {
       void this.#renew(msg.string());
     });
   }
