@@ -119,7 +119,10 @@ describe('interest', { concurrency: 2 }, () => {
       // A resend runs again only where it reaches the other instance.
       const { resends } = caller.counters;
       const again = a.seen.length + b.seen.length - 2_000;
-      assert.ok(again >= 0 && again <= resends, `${String(again)} ran again, ${String(resends)} were sent again`);
+      assert.ok(
+        again >= 0 && again <= resends,
+        `${String(again)} ran again, ${String(resends)} were sent again`,
+      );
       assert.equal(new Set([...a.seen, ...b.seen]).size, 2_000);
     }),
   );
