@@ -105,6 +105,11 @@ export class Deployment {
     this.#generation = generation;
   }
 
+  /** Of the route that was written last. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   get current(): Target | undefined {
     return this.#live.get(this.#current);
   }

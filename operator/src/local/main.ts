@@ -87,6 +87,8 @@ class Run implements LocalRun {
   readonly #options: LocalRunSettings;
   readonly #reports = new Reports(() => performance.now());
   readonly #sequences = new Map<string, number>();
+  /** How far the route of each workflow has come, also of those that were taken away. */
+  readonly #generations = new Map<string, () => number>();
   readonly #token = newId(40);
   #gatewayInstance = '';
   readonly #startedAt = new Date().toISOString();
@@ -172,7 +174,7 @@ class Run implements LocalRun {
     });
     this.#applier = new Applier({
       machines: this.#machines,
-      newDeployment: (workflow) => new Deployment(workflow, this.#ports()),
+      newDeployment: (workflow) => this.#newDeployment(workflow),
       now: Date.now,
     });
     await this.#startGateway();
@@ -215,9 +217,20 @@ class Run implements LocalRun {
   }
 
   async #apply(objects: readonly RawObject[]): Promise<ApplyReport> {
+    if (this.#stopping) throw new Error('the run is ending: nothing is applied any more');
     const report = await this.#needApplier().apply(objects);
     await this.#writeState();
     return report;
+  }
+
+  #newDeployment(workflow: WorkflowKey): Deployment {
+    const id = `${workflow.namespace}/${workflow.workflow}`;
+    // Of a workflow that comes back the route goes on where it stopped: who missed its end takes no older generation.
+    const deployment = new Deployment(workflow, this.#ports(), this.#generations.get(id)?.());
+    this.#generations.set(id, () => deployment.generation);
+    // The end of the run may come while several workflows are applied: what is made after it starts nothing.
+    if (this.#stopping) void deployment.stop(0);
+    return deployment;
   }
 
   #ports(): DeploymentPorts {
