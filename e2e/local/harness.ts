@@ -30,6 +30,8 @@ import type {
 export const NAMESPACE = 'lab';
 export const WORKFLOW = 'flow';
 const API = 'sinter.dev/v1alpha1';
+/** Longer than any function of a scenario may take. */
+const CALL_LIMIT_MS = 20_000;
 
 /** An HTTP answer of the gateway, or `status` 0 with the reason why there was none. */
 export interface Answer {
@@ -86,7 +88,7 @@ export class Lab {
       .sort((a, b) => a - b);
   }
 
-  /** Calls through the gateway; never rejects. JSON unless text is given. */
+  /** Calls through the gateway; never rejects, ends after CALL_LIMIT_MS. JSON unless text is given. */
   call(path: string, body: unknown = null, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
     return post(this.run.gateway.url + path, body, headers, this.#agent);
   }
@@ -126,6 +128,9 @@ function post(
       });
     });
     req.once('error', failed);
+    req.setTimeout(CALL_LIMIT_MS, () =>
+      req.destroy(new Error(`no answer within ${String(CALL_LIMIT_MS)} ms`)),
+    );
     req.end(text);
   });
 }
@@ -142,7 +147,7 @@ export async function withLab<T>(options: LabOptions, scenario: (lab: Lab) => Pr
   const folder = await mkdtemp(join(tmpdir(), 'sinter-e2e-'));
   const { XDG_RUNTIME_DIR = '', TMPDIR = tmpdir() } = process.env;
   Object.assign(process.env, { XDG_RUNTIME_DIR: join(folder, 'runtime'), TMPDIR: join(folder, 'tmp') });
-  await mkdir(join(folder, 'tmp'));
+  for (const name of ['tmp', 'runtime']) await mkdir(join(folder, name), { mode: 0o700 });
   const logs: LogRecord[] = [];
   try {
     const run = await startLocalRun({

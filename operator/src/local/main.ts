@@ -44,7 +44,9 @@ const GATEWAY_LIMIT_MS = 15_000;
 /** First and longest pause before a server or the gateway is started once more. */
 const RETURN_MS = 100;
 const RETURN_LIMIT_MS = 5_000;
-const WRITE_TRIES = 3;
+const TRIES = 3;
+/** A server that dies while the client greets it keeps the client waiting for so long (twenty seconds by default). */
+const DIAL_MS = 2_000;
 /** How long revocations are gathered. */
 const REVOKE_MS = 1_000;
 
@@ -152,6 +154,7 @@ class Run implements LocalRun {
     const nc = await connectAs(this.#servers.hub.url, signOperator(this.#keys, { nowMs: Date.now() }), {
       maxReconnectAttempts: -1,
       reconnectTimeWait: 100,
+      timeout: DIAL_MS,
       name: 'operator',
     });
     this.#nc = nc;
@@ -245,29 +248,17 @@ class Run implements LocalRun {
       this.#sequences.set(id, written.sequence);
     };
     // A server that is on its way back may have stored what it could not acknowledge: read anew, then written again.
-    const write = async (what: 'routes' | 'entries', record: never, key: WorkflowKey): Promise<void> => {
-      for (let left = WRITE_TRIES; ; left--) {
-        try {
-          await writeOnce(what, record, key);
-          return;
-        } catch (cause) {
-          if (left === 1 || this.#stopping) throw cause;
-        }
-        await new Promise((resolve) => setTimeout(resolve, RETURN_MS));
-      }
-    };
+    const write = (what: 'routes' | 'entries', record: never, key: WorkflowKey): Promise<void> =>
+      this.#insist(() => writeOnce(what, record, key));
     return {
       reports: this.#reports,
       putModule: async (namespace, bytes) => {
-        await putModule(nc, namespace, bytes);
+        await this.#insist(() => putModule(nc, namespace, bytes));
       },
       provide: async (workflow, functions) => {
-        await provisionNamespace(nc, workflow.namespace);
-        await provisionAsync(
-          nc,
-          workflow,
-          functions.map((fn) => ({ fn })),
-        );
+        const callees = functions.map((fn) => ({ fn }));
+        await this.#insist(() => provisionNamespace(nc, workflow.namespace));
+        await this.#insist(() => provisionAsync(nc, workflow, callees));
       },
       writeRoute: (route) => write('routes', route as never, route),
       writeEntry: (entry) => write('entries', entry as never, entry),
@@ -285,6 +276,18 @@ class Run implements LocalRun {
       entries: () => this.#gatewayKeys(),
       onLog: this.#options.onLog,
     };
+  }
+
+  /** What the bus does not answer is asked again: a server that ended is on its way back, and the question went with it. */
+  async #insist<T>(ask: () => Promise<T>): Promise<T> {
+    for (let left = TRIES; ; left--) {
+      try {
+        return await ask();
+      } catch (cause) {
+        if (left === 1 || this.#stopping) throw cause;
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETURN_MS));
+    }
   }
 
   #gatewayKeys(): readonly InstanceKey[] {

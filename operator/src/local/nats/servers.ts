@@ -28,6 +28,7 @@ import type { NatsProcess } from './process.ts';
 
 export const HUB = 'hub';
 const READY_LIMIT_MS = 20_000;
+const TRY_LIMIT_MS = 5_000;
 const START_ATTEMPTS = 5;
 const TAIL_CHARACTERS = 1500;
 
@@ -229,7 +230,9 @@ class LocalBus implements Servers {
   async #untilAnswered(server: Server, signal: AbortSignal): Promise<void> {
     for (;;) {
       signal.throwIfAborted();
-      if (await this.#tryOnce(server)) return;
+      // A question to a server that dies at that moment is never settled.
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(TRY_LIMIT_MS)]);
+      if (await Promise.race([this.#tryOnce(server), unless(limit)])) return;
       await pause(20, signal);
     }
   }
@@ -330,6 +333,18 @@ async function writeSecret(path: string, content: string | Uint8Array): Promise<
   await mkdir(join(path, '..'), { recursive: true });
   await writeFile(path, content, { mode: 0o600 });
 }
+
+/** Resolves to false when the signal aborts. */
+const unless = (signal: AbortSignal): Promise<false> =>
+  new Promise((resolve) => {
+    signal.addEventListener(
+      'abort',
+      () => {
+        resolve(false);
+      },
+      { once: true },
+    );
+  });
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
