@@ -16,7 +16,7 @@ export interface InstanceListener {
 }
 
 export interface Listening {
-  /** Messages that were dropped because they were not well-formed. */
+  /** Messages that were dropped: not well-formed, or the listener failed on them. */
   readonly malformed: () => number;
   readonly stop: () => void;
 }
@@ -82,15 +82,24 @@ const observation: z.ZodType<Observation> = z.object({
 
 const EVERYBODY: InstanceKey = { namespace: '*', workflow: '*', unit: '*', instance: '*' };
 
-/** Starts to listen. What a listener throws is the connection's error, not the next message's. */
+/** An exception in a handler would end the client's reading for good: the message is dropped instead, and counted. */
+function told<T>(tell: (said: T) => void, said: T): boolean {
+  try {
+    tell(said);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Starts to listen. */
 export function listenToInstances(nc: NatsConnection, listener: InstanceListener): Listening {
   let malformed = 0;
   const hear = <T extends InstanceKey>(subject: string, schema: z.ZodType<T>, tell: (said: T) => void) =>
     nc.subscribe(subject, {
       callback: (error, msg) => {
         const heard = error ? undefined : parse(schema, msg);
-        if (heard) tell(heard);
-        else malformed++;
+        if (!heard || !told(tell, heard)) malformed++;
       },
     });
   const subscriptions: readonly Subscription[] = [

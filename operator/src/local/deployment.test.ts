@@ -44,7 +44,7 @@ function target(hash: string, units: readonly string[], timeoutSeconds = 1): Tar
 
 /** Processes that do at once as the route says; what a real one needs tens of milliseconds for can be held. */
 class World {
-  readonly reports = new Reports(() => performance.now());
+  readonly reports = new Reports();
   readonly running = new Map<string, InstanceKey>();
   readonly graces: Record<string, number> = {};
   readonly held = { provide: Promise.resolve(), end: Promise.resolve() };

@@ -87,7 +87,7 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: '
 
 class Run implements LocalRun {
   readonly #options: LocalRunSettings;
-  readonly #reports = new Reports(() => performance.now());
+  readonly #reports = new Reports();
   readonly #sequences = new Map<string, number>();
   /** How far the route of each workflow has come, also of those that were taken away. */
   readonly #generations = new Map<string, () => number>();

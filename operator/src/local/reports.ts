@@ -1,19 +1,12 @@
 /**
  * What the instances of a run say of themselves, kept for those who wait for it and for the figures.
  *
- * Owns: the last announcement and observation of every instance, and the sums since the last reset. An instance that has
- * been silent for SILENT_MS counts as gone.
+ * Owns: the last announcement and observation of every instance, and the sums since the last reset. An instance is gone
+ * when its process has ended, never by silence: whoever does not speak may still run calls.
  */
 import { HISTOGRAM_BOUNDS_MS } from '@sinter/contract';
 import type { Announcement, Histogram, InstanceKey, Observation } from '@sinter/contract';
 import type { LatencyFigures, WorkflowFigures } from './run.ts';
-
-const SILENT_MS = 4_000;
-
-interface Seen {
-  readonly observation: Observation;
-  readonly atMs: number;
-}
 
 interface Sum {
   count: number;
@@ -22,15 +15,10 @@ interface Sum {
 }
 
 export class Reports {
-  readonly #now: () => number;
   readonly #live = new Map<string, Announcement>();
-  readonly #seen = new Map<string, Seen>();
+  readonly #seen = new Map<string, Observation>();
   readonly #sums = new Map<string, Sum>();
   readonly #watchers = new Set<() => void>();
-
-  constructor(now: () => number) {
-    this.#now = now;
-  }
 
   announced(a: Announcement): void {
     this.#live.set(instanceOf(a), a);
@@ -38,7 +26,7 @@ export class Reports {
   }
 
   observed(o: Observation): void {
-    this.#seen.set(instanceOf(o), { observation: o, atMs: this.#now() });
+    this.#seen.set(instanceOf(o), o);
     const workflow = `${o.namespace}/${o.workflow}`;
     for (const f of o.functions) {
       this.#add(`f ${workflow} ${f.function} ${f.artifact}`, f.executions, f.failures, f.runMs);
@@ -62,14 +50,13 @@ export class Reports {
 
   /**
    * Have all of these (who may start or run a root) seen this generation, and does none of them run one under the
-   * revision? Who has fallen silent after it spoke counts as gone; who has not spoken yet is waited for.
+   * revision? Who has not spoken yet is waited for.
    */
   rootsEnded(expected: readonly InstanceKey[], revision: string, generation: number): boolean {
     return expected.every((key) => {
       const seen = this.#seen.get(instanceOf(key));
       if (!seen) return false;
-      if (this.#now() - seen.atMs >= SILENT_MS) return true;
-      return seen.observation.routeGeneration >= generation && (seen.observation.roots[revision] ?? 0) === 0;
+      return seen.routeGeneration >= generation && (seen.roots[revision] ?? 0) === 0;
     });
   }
 

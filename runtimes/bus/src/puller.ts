@@ -18,6 +18,7 @@ import {
   asyncStream,
   backoffMs,
   deadSubject,
+  newId,
   parseWorkSubject,
   readCall,
 } from '@sinter/contract';
@@ -102,7 +103,6 @@ export class Puller implements Rider {
   readonly #left = new Set<Asked>();
   #poll: NodeJS.Timeout | undefined;
   #renewing: NodeJS.Timeout | undefined;
-  #pulls = 0;
   readonly #watched = new WeakSet<Link>();
 
   constructor(options: PullerOptions) {
@@ -179,8 +179,8 @@ export class Puller implements Rider {
 
   #listen(link: Link): Asked {
     this.#watch(link);
-    this.#pulls += 1;
-    const inbox = `${link.inbox}.p.${this.#options.function}-${String(this.#pulls)}`;
+    // Random, as every reply address: who could guess it could say that the request has ended.
+    const inbox = `${link.inbox}.p.${newId()}`;
     const subscription = link.subscribe(inbox, (msg) => {
       this.#received(msg, asked);
     });

@@ -24,29 +24,34 @@ async function main(): Promise<void> {
     process.exit(0);
   });
   prepareThreads(Math.min(bootstrap.functions.length, SPARES_LIMIT));
-  const unit = await Unit.start({
+  const starting = Unit.start({
     bootstrap,
     environments: takeEnvironments(process.env, bootstrap.functions),
     clock: performance,
     wallClock: Date.now,
     log,
   });
+  stopWhenAsked(starting); // before it serves: a call that was accepted is finished, whenever the signal comes
+  await starting;
   await dropSpares();
   log('info', 'serving', { unit: bootstrap.unit.unit, machine: bootstrap.machine });
+}
+
+function stopWhenAsked(starting: Promise<Unit>): void {
   let stopping = false;
-  const stop = (): void => {
+  const stop = async (): Promise<void> => {
     if (stopping) return;
     stopping = true;
-    void unit.stop(DRAIN_LIMIT_MS).then(
-      () => process.exit(0),
-      (cause: unknown) => {
-        log('error', `ended without draining: ${String(cause)}`);
-        process.exit(1);
-      },
-    );
+    try {
+      await (await starting).stop(DRAIN_LIMIT_MS);
+      process.exit(0);
+    } catch (cause) {
+      log('error', `ended without draining: ${String(cause)}`);
+      process.exit(1);
+    }
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  process.on('SIGTERM', () => void stop());
+  process.on('SIGINT', () => void stop());
 }
 
 process.on('unhandledRejection', (cause) => {
