@@ -122,6 +122,7 @@ export class Deployment {
   async deploy(target: Target): Promise<Deployed> {
     if (this.#current === target.hash) return await this.#refresh(target);
     const before = this.#current;
+    const old = this.current; // what is drained may be gone by the time that it is told of
     await this.#prepare(target);
     if (this.#abort.signal.aborted) return REFUSED;
     // In one step with taking the revision up, and not before: a drain may have ended units of it in the meantime.
@@ -139,7 +140,7 @@ export class Deployment {
       return { ok: false, problem, started: [], kept: [], drained: [] };
     }
     if (before !== '') await this.#switch(target, before);
-    return this.#outcome(target, before, fresh);
+    return outcome(target, old, fresh);
   }
 
   /** Starts what is new and waits until all serve; gives the problem where they do not. */
@@ -344,18 +345,6 @@ export class Deployment {
     );
   }
 
-  #outcome(target: Target, before: string, fresh: readonly UnitTarget[]): Deployed {
-    const names = target.units.map((u) => u.scope.unit);
-    const started = fresh.map((u) => u.scope.unit);
-    const old = this.#live.get(before)?.units.map((u) => u.scope.unit) ?? [];
-    return {
-      ok: true,
-      started,
-      kept: names.filter((n) => !started.includes(n)),
-      drained: old.filter((n) => !names.includes(n)),
-    };
-  }
-
   /** Writes the route as it now is, one write after the other. */
   #write(): Promise<void> {
     this.#generation += 1;
@@ -384,6 +373,17 @@ export class Deployment {
   #say(level: LogRecord['level'], message: string): void {
     this.#ports.onLog({ level, source: `${this.#workflow.namespace}/${this.#workflow.workflow}`, message });
   }
+}
+
+function outcome(target: Target, old: Target | undefined, fresh: readonly UnitTarget[]): Deployed {
+  const names = target.units.map((u) => u.scope.unit);
+  const started = fresh.map((u) => u.scope.unit);
+  return {
+    ok: true,
+    started,
+    kept: names.filter((n) => !started.includes(n)),
+    drained: (old?.units ?? []).map((u) => u.scope.unit).filter((n) => !names.includes(n)),
+  };
 }
 
 /** No call of this revision runs longer, in milliseconds. */
