@@ -5,7 +5,7 @@
  * is the state file's affair.
  */
 import { readFile } from 'node:fs/promises';
-import { liveRuns } from '@sinter/operator/local/stateFile';
+import { liveRuns, parseState } from '@sinter/operator/local/stateFile';
 import type { RunState } from '@sinter/operator/local/run';
 import { EXIT, Refusal } from './exit.ts';
 
@@ -40,7 +40,9 @@ async function candidateRuns(run: string | undefined): Promise<readonly RunState
 
 async function readRun(file: string): Promise<RunState> {
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as RunState;
+    const state = parseState(await readFile(file, 'utf8'));
+    if (state !== undefined) return state;
+    throw new Error('it does not hold what a run writes');
   } catch (cause) {
     const message = `--run: '${file}' is neither a process id nor the state file of a run; see 'sinter run'`;
     throw new Refusal(EXIT.noRun, message, { cause });

@@ -45,6 +45,14 @@ describe('the state file of a run', () => {
     await assert.rejects(writeState(stateFileOf(led, 1), STATE), /belongs to somebody else/);
   });
 
+  it('is passed over where it holds anything else, so that one broken file hides no run', async () => {
+    const folder = join(temporary, 'sinter');
+    await writeState(stateFileOf(folder, process.pid), STATE);
+    for (const [i, text] of ['{', '', 'null', '{}', '{"version":1,"pid":1,"workflows":5}'].entries())
+      await writeFile(stateFileOf(folder, i + 1), text);
+    assert.deepEqual(await liveRuns(folder), [STATE]);
+  });
+
   it('that cannot be written is an error, also where no folder can be made at all', async () => {
     const path = stateFileOf('/proc/sinter', 1);
     await assert.rejects(writeState(path, STATE), /\/proc\/sinter, cannot be made/);

@@ -71,10 +71,22 @@ export async function liveRuns(folder = runsFolder()): Promise<readonly RunState
     .sort((a, b) => (a.startedAt < b.startedAt ? 1 : a.startedAt > b.startedAt ? -1 : b.pid - a.pid));
 }
 
+/** What a state file says; undefined where it is none of this version's. */
+export function parseState(text: string): RunState | undefined {
+  try {
+    const state = JSON.parse(text) as Partial<RunState> | null;
+    if (state?.version !== 1 || typeof state.pid !== 'number' || !Array.isArray(state.workflows))
+      return undefined;
+    return state as RunState;
+  } catch {
+    return undefined; // no JSON
+  }
+}
+
 async function readState(path: string): Promise<RunState | undefined> {
   const text = await readFile(path, 'utf8').catch(() => '');
-  if (text === '') return undefined;
-  const state = JSON.parse(text) as RunState;
+  const state = parseState(text);
+  if (state === undefined) return undefined; // of another version, or of nobody: it stays
   if (isAlive(state.pid)) return state;
   await rm(path, { force: true });
   return undefined;
