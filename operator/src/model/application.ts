@@ -18,6 +18,8 @@ export interface ReadApplication {
 }
 
 type Fields = Readonly<Record<string, unknown>>;
+/** What fills up while manifests are read. */
+type Taken = Mutable<Required<Omit<Application, 'plans'>>>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer U)[] ? U[] : T[K] };
 
 /** Kinds that belong to no namespace. */
@@ -31,13 +33,14 @@ export function readApplication(
   manifests: readonly unknown[],
   namespace = DEFAULT_NAMESPACE,
 ): ReadApplication {
-  const application: Mutable<Required<Omit<Application, 'plans'>>> = {
+  const application: Taken = {
     functions: [],
     workflows: [],
     policies: [],
     clusterPolicies: [],
     configMaps: [],
     secrets: [],
+    refusedFunctions: [],
   };
   const seen = new Set<string>();
   const findings = manifests.flatMap((manifest) => {
@@ -54,11 +57,7 @@ export function readApplication(
   return { application, findings };
 }
 
-function take(
-  raw: unknown,
-  name: ObjectName,
-  into: Mutable<Required<Omit<Application, 'plans'>>>,
-): readonly Finding[] {
+function take(raw: unknown, name: ObjectName, into: Taken): readonly Finding[] {
   if (name.kind === 'ConfigMap' || name.kind === 'Secret') return takeCore(raw, name, into);
   if (name.kind === 'Namespace') return [];
   if (isOthers(raw)) {
@@ -66,7 +65,10 @@ function take(
     return [notice('LeftOut', { object: name, field: 'kind', given: name.kind }, says)];
   }
   const verdict = validate(raw);
-  if (!verdict.ok) return verdict.problems.map((problem) => refused(problem, name));
+  if (!verdict.ok) {
+    if (name.kind === 'Function') into.refusedFunctions.push({ namespace: name.namespace, name: name.name });
+    return verdict.problems.map((problem) => refused(problem, name));
+  }
   const { object, written } = verdict;
   switch (object.kind) {
     case 'Function':

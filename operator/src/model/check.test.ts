@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { readApplication } from './application.ts';
 import { check, findingsFor } from './check.ts';
 import type { Finding } from './finding.ts';
 import type { Application } from './nouns.ts';
@@ -310,6 +311,16 @@ test('a planRef to no plan is named with the plans there are; without a list it 
   const [finding] = check(withPlans(application, 'aaaaaaaaaa', 'bbbbbbbbbb'));
   assert.equal(finding?.reason, 'PlanNotFound');
   assert.match(finding.message, /'0123456789' is no plan.*aaaaaaaaaa, bbbbbbbbbb/);
+});
+
+test('a vertex whose Function is refused is told so, and is not taken for a typing error', () => {
+  const manifests = [functionManifest('archive', { timeoutSeconds: -1 }), workflowManifest(['archive'])];
+  const found = check(readApplication(manifests).application);
+  assert.deepEqual(
+    found.map((f) => f.reason),
+    ['FunctionNotFound'],
+  );
+  assert.match(found[0]?.message ?? '', /'archive' is a Function that is refused itself/);
 });
 
 test('a workflow follows the findings on itself, its Functions and its policy, and no others', () => {

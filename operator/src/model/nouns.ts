@@ -92,6 +92,8 @@ export interface Application {
   readonly clusterPolicies: readonly Declared<ClusterOptimizationPolicyObject>[];
   readonly configMaps: readonly ConfigMap[];
   readonly secrets: readonly Secret[];
+  /** Functions that were declared and could not be taken in; absent: none. What names one is told so. */
+  readonly refusedFunctions?: readonly { readonly namespace: string; readonly name: string }[];
   /** The plans that `planRef` may name; absent: not known, and not judged. */
   readonly plans?: readonly PlanName[];
 }

@@ -24,7 +24,12 @@ export function missingFunctions(workflow: WorkflowObject, directory: Directory)
       .filter((f) => namespaceOf(f.object) === namespace)
       .map((f) => f.object.metadata.name)
       .sort();
-    const says = `is no Function of namespace ${namespace}; ${guess(name, there)}declare it, or correct the name`;
+    const refused = directory.application.refusedFunctions?.some(
+      (f) => f.namespace === namespace && f.name === name,
+    );
+    const says = refused
+      ? 'is a Function that is refused itself: correct that one first'
+      : `is no Function of namespace ${namespace}; ${guess(name, there)}declare it, or correct the name`;
     return [error('FunctionNotFound', placeIn(workflow, field, name), says)];
   });
 }
