@@ -102,9 +102,12 @@ export function originOf(name: ObjectName, { objects, origins }: Manifests): str
   return origin && `${origin.file}:${String(origin.line)}`;
 }
 
+export const declaresWorkflow = ({ objects }: Manifests): boolean =>
+  objects.some((o) => o['kind'] === 'Workflow');
+
 /** Refuses manifests that declare nothing to run. */
 export function requireWorkflow(manifests: Manifests, paths: readonly string[]): void {
-  if (manifests.objects.some((o) => o['kind'] === 'Workflow')) return;
+  if (declaresWorkflow(manifests)) return;
   throw new Refusal(
     EXIT.refused,
     `${paths.join(', ')}: there is no Workflow; add one, it says which functions run`,

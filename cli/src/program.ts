@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import type { ExitCode } from './exit.ts';
 import type { Terminal } from './terminal.ts';
-import { WIDTH } from './text/layout.ts';
+import { hanging, WIDTH } from './text/layout.ts';
 
 const EXIT_CODES = `
 Exit codes: 0 done; 1 what was given is wrong or something is missing; 2 usage; 3 a call failed;
@@ -32,6 +32,15 @@ export function programFor(terminal: Terminal, onExit: (code: ExitCode) => void)
     .configureOutput({
       writeOut: (text) => terminal.out.write(text),
       writeErr: (text) => terminal.err.write(text),
+      outputError: (text, write) => {
+        write(
+          `${text
+            .trimEnd()
+            .split('\n')
+            .flatMap((line) => hanging('', line))
+            .join('\n')}\n`,
+        );
+      },
       getOutHelpWidth: () => WIDTH,
       getErrHelpWidth: () => WIDTH,
     })
@@ -116,6 +125,8 @@ const addInvoke: Adder = (program, terminal, onExit) => {
     .option('-H, --header <header>', "a header like 'Content-Type: text/plain'; may be repeated", collect, [])
     .option('--json', 'print one JSON object with call id, time and result or error')
     .action(async (target: string, o: InvokeFlags) => {
+      if (o.wait === true && o.async !== true)
+        program.error("error: option '--wait' goes with '--async'; without it every call is waited for");
       const { invokeCommand } = await import('./commands/invoke.ts');
       const { data, namespace, run, timeout: timeoutSeconds, header: headers } = o;
       const flags = { async: o.async === true, wait: o.wait === true, json: o.json === true };

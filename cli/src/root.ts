@@ -16,8 +16,8 @@ export interface Root {
   /** Of the Http trigger, where it is open to everybody; undefined: by the run's token only. */
   readonly path: string | undefined;
   readonly method: string;
-  /** Name of a file with one input; what to write where there is none. */
-  readonly sample: string;
+  /** Name of a file with one input, beside the manifests; undefined: there is none. */
+  readonly sample: string | undefined;
 }
 
 interface TriggerLike {
@@ -52,7 +52,7 @@ export function rootOf(objects: readonly RawObject[], folder?: string): Root | u
     function: trigger?.to ?? workflow.spec.functions[0]?.name ?? '',
     path: trigger?.http?.auth?.type === 'None' ? (trigger.http.path ?? '/') : undefined,
     method: trigger?.http?.methods?.[0] ?? 'POST',
-    sample: folder === undefined ? 'input.json' : (sampleIn(folder) ?? 'input.json'),
+    sample: folder === undefined ? undefined : sampleIn(folder),
   };
 }
 

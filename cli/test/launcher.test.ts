@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { folderWith, sinter, TRAFFIC } from './sinter.ts';
 
 const table: Readonly<Record<string, readonly [readonly string[], number, RegExp]>> = {
@@ -17,7 +18,7 @@ const table: Readonly<Record<string, readonly [readonly string[], number, RegExp
   'a missing argument': [['run'], 2, /missing required argument 'path'/],
   'an argument too many': [['explain', 'a', 'b'], 2, /too many arguments/],
   'a number that is none': [['run', 'x', '--machines', 'two'], 2, /must be a whole number from 0 to 64/],
-  'a port that is none': [['run', 'x', '--port', '65536'], 2, /must be a whole number from 0 to 65535/],
+  'a port that is none': [['run', 'x', '--port', '65536'], 2, /must be a whole number from 0 to\s65535/],
   'a timeout of zero': [['invoke', 'a/b', '--timeout', '0'], 2, /number of seconds above 0/],
   'plan without a file': [['plan'], 2, /required option '-f, --filename <path>' not specified/],
   'invoke without a function': [['invoke', 'traffic'], 2, /'traffic' must be WORKFLOW\/FUNCTION/],
@@ -35,6 +36,12 @@ const table: Readonly<Record<string, readonly [readonly string[], number, RegExp
   'invoke without a run': [['invoke', 'a/b'], 4, /no run was found; start one with 'sinter run PATH'/],
   'explain without a run': [['explain', 'a'], 4, /no run was found/],
   'a run that is not there': [['explain', 'a', '--run', '4194305'], 4, /no run with process id 4194305/],
+  'waiting without async': [['invoke', 'a/b', '--wait'], 2, /'--wait' goes with '--async'/],
+  'a file that is no state file': [
+    ['explain', 'a', '--run', fileURLToPath(import.meta.url)],
+    4,
+    /neither a process id nor the state file/,
+  ],
   'a run that is no state file': [
     ['explain', 'a', '--run', '/nowhere'],
     4,
@@ -48,6 +55,10 @@ describe('a mistake', { concurrency: 2 }, () => {
       await using runs = await folderWith();
       const ended = await sinter(words, { env: { XDG_RUNTIME_DIR: runs.path } });
       assert.match(ended.err, says);
+      assert.ok(
+        ended.err.split('\n').every((line) => line.length <= 100),
+        ended.err,
+      );
       assert.equal(ended.out, '');
       assert.equal(ended.code, code);
     });

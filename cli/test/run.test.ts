@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, rename } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
 import { Watch } from '../src/watch.ts';
@@ -122,7 +122,7 @@ test('a run: calls, plan, explain, changes while it runs, and a clean end', { ti
     await run.until(/files are watched/);
     const url = /^gateway {2}(\S+)$/m.exec(run.out)?.[1] ?? '';
     const hash = /plan ([0-9a-f]{10})/.exec(run.out)?.[1];
-    assert.match(run.out, /curl -s http:\S+\/shop -H 'content-type: application\/json' -d @app\/input\.json/);
+    assert.match(run.out, /curl -s http:\S+\/shop -H 'content-type: application\/json' -d '\{\}'/);
 
     const answer = await fetch(`${url}/shop`, {
       method: 'POST',
@@ -173,6 +173,12 @@ test('a run: calls, plan, explain, changes while it runs, and a clean end', { ti
     await at.write('app/price.mjs', 'export default ({ n }) => ({ price: n * ');
     await run.until(/not applied: what runs goes on unchanged/);
     assert.equal((await invoke('-d', '{"n":4}')).out, '{"price":12}');
+
+    const kustomization = await readFile(join(at.path, 'app/kustomization.yaml'), 'utf8');
+    await at.write('app/kustomization.yaml', 'resources: []\n');
+    await run.until(/not applied: there is no Workflow in app any more/);
+    assert.equal((await invoke('-d', '{"n":4}')).out, '{"price":12}');
+    await at.write('app/kustomization.yaml', kustomization);
 
     await at.write('app/price.mjs.new', price(4));
     await rename(join(at.path, 'app/price.mjs.new'), join(at.path, 'app/price.mjs'));

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { startLocalRun } from '@sinter/operator/local/main';
 import type { ApplyReport, AppliedWorkflow, LocalRun, LogRecord } from '@sinter/operator/local/run';
 import { isError } from '@sinter/operator/model/finding';
-import { isRefused, planPaths, printFindings, requireWorkflow } from '../application.ts';
+import { declaresWorkflow, isRefused, planPaths, printFindings, requireWorkflow } from '../application.ts';
 import type { Planned } from '../application.ts';
 import { EXIT, Refusal } from '../exit.ts';
 import type { ExitCode } from '../exit.ts';
@@ -142,7 +142,10 @@ class Loop {
     return !this.#interrupt.signal.aborted;
   }
 
-  /** Bad manifests are printed and not applied: what runs goes on. The same content twice is applied once. */
+  /**
+   * Bad manifests are printed and not applied: what runs goes on. So are manifests without any Workflow: an editor that
+   * empties a file before it writes it must not end what runs. The same content twice is applied once.
+   */
   async #apply(planned: Planned): Promise<void> {
     const { objects, problems } = planned.manifests;
     const content = JSON.stringify([objects, problems]);
@@ -150,6 +153,10 @@ class Loop {
     this.#last = content;
     if (isRefused(planned)) {
       this.#voice.refused(planned);
+      return;
+    }
+    if (!declaresWorkflow(planned.manifests)) {
+      this.#voice.emptied(this.#options.path);
       return;
     }
     this.#voice.notices(planned);
@@ -208,6 +215,10 @@ class Voice {
     }
     printFindings(manifests.problems, findings, manifests, this.#terminal.err);
     if (going) this.say('refused', 'not applied: what runs goes on unchanged');
+  }
+
+  emptied(path: string): void {
+    this.say('refused', `not applied: there is no Workflow in ${path} any more; what runs goes on unchanged`);
   }
 
   notices({ manifests, findings }: Planned): void {
@@ -281,7 +292,7 @@ function changeLines(units: Pick<AppliedWorkflow, 'started' | 'kept' | 'drained'
 
 /** Commands that can be pasted; one that is too long goes on in a second line. */
 function examples(root: Root, path: string, url: string): readonly string[] {
-  const data = `-d @${join(path, root.sample)}`;
+  const data = root.sample === undefined ? "-d '{}'" : `-d @${join(path, root.sample)}`;
   const curl = `curl -s ${url}${root.path ?? ''} -H 'content-type: application/json'`;
   const invoke = `npx sinter invoke ${root.workflow}/${root.function}`;
   const commands = [...(root.path === undefined ? [] : [curl]), invoke].flatMap((command) =>
