@@ -201,6 +201,14 @@ describe('nobody there, or no room', () => {
       .hears(RESULT)
       .succeeds();
   });
+  it('no responders to the last resend: the first send was lost, and the call waits for room', () => {
+    const s = new Story().after(RESEND_AFTER_MS).sends().after(RESEND_AFTER_MS).sends().nobody().waits();
+    s.after(RESEND_AFTER_MS).waits().after(2).sends().hears(RESULT).succeeds();
+  });
+  it('no responders to an earlier resend only: a callee that is silent after the last one is lost', () => {
+    const s = new Story().after(RESEND_AFTER_MS).sends().nobody().after(RESEND_AFTER_MS).sends();
+    s.after(RESEND_AFTER_MS).fails('CalleeLost');
+  });
   it('is of no interest once it was accepted', () => {
     new Story().hears(ACCEPTED).nobody().hears(FULL).after(1_000).waits().hears(RESULT).succeeds();
   });

@@ -74,6 +74,8 @@ export class CallMachine {
   #attempt = 1;
   #sends = 0;
   #sendsInAll = 0;
+  /** The last send, which was not the first, found nobody. */
+  #foundNobody = false;
   #resends = 0;
   #pauses = 0;
   #linkDownAtMs: number | undefined;
@@ -150,9 +152,11 @@ export class CallMachine {
 
   /** The server says that nobody listens: nobody is there, or all are full (D17). */
   noResponders(nowMs: number): CallStep {
-    // A resend may find nobody while the first send still runs: an accepted call is kept alive by its signs alone.
-    if (this.#phase !== 'Sent' || this.#sends > 1) return NOTHING;
-    return this.#waitForRoom(nowMs);
+    if (this.#phase !== 'Sent') return NOTHING;
+    if (this.#sends === 1) return this.#waitForRoom(nowMs);
+    // A resend may find nobody while the first send still runs, and is about to say so.
+    this.#foundNobody = true;
+    return NOTHING;
   }
 
   connectionLost(nowMs: number): CallStep {
@@ -180,6 +184,9 @@ export class CallMachine {
         return this.#send(nowMs);
       case 'Sent':
         if (this.#sends < SENDS_LIMIT) return this.#send(nowMs);
+        // Nobody runs it, then, and nobody could take it: a send is lost where interest goes while it is under way, which
+        // is what happens where all are full.
+        if (this.#foundNobody) return this.#waitForRoom(nowMs);
         return this.#failed(
           this.#error('CalleeLost', `no sign of life after ${String(SENDS_LIMIT)} sends`),
           nowMs,
@@ -198,6 +205,7 @@ export class CallMachine {
     if (this.#sends > 0) this.#resends += 1;
     this.#sends += 1;
     this.#sendsInAll += 1;
+    this.#foundNobody = false;
     this.#nextAtMs = nowMs + this.#resendAfterMs;
     return { do: 'Send', attempt: this.#attempt, timeoutMs: this.#deadlineAtMs - nowMs };
   }
