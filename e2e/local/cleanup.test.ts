@@ -75,8 +75,8 @@ describe('the end of a run', () => {
     withLab({}, async (lab) => {
       const functions = { front: () => 'front', back: () => 'back' };
       await lab.apply(app({ functions }));
-      const { gatewayPid, servers } = lab.run.parts;
-      const fixed = [gatewayPid(), servers.pidOf('hub')].filter((pid) => pid !== undefined);
+      const { parts } = lab.run;
+      const fixed = [parts.gatewayPid(), parts.servers.pidOf('hub')].filter((pid) => pid !== undefined);
       const deployment = lab.deployment();
       const hosts = new Set<number>();
       const watch = setInterval(
@@ -96,12 +96,13 @@ describe('the end of a run', () => {
   it('of its gateway, or of a server, is not the end of the run', () =>
     withLab({ machines: 1 }, async (lab) => {
       await lab.apply(app({ functions: { front: () => 'front' } }));
-      const { gatewayPid, servers } = lab.run.parts;
+      const { parts } = lab.run;
+      const gateway = (): number | undefined => parts.gatewayPid();
       const works = (what: string): Promise<true> =>
         eventually(what, async () => (await lab.call('/')).status === 200 && (true as const));
-      const leaf = (): number | undefined => servers.pidOf('machine-1');
-      const hub = (): number | undefined => servers.pidOf('hub');
-      for (const pidOf of [gatewayPid, leaf, hub, gatewayPid, hub]) {
+      const leaf = (): number | undefined => parts.servers.pidOf('machine-1');
+      const hub = (): number | undefined => parts.servers.pidOf('hub');
+      for (const pidOf of [gateway, leaf, hub, gateway, hub]) {
         const pid = await eventually('it is there', pidOf);
         process.kill(pid, 'SIGKILL');
         await eventually('it is gone', () => !isAlive(pid));

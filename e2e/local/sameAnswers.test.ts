@@ -8,7 +8,7 @@ import { eventually, withLab } from './harness.ts';
 import type { Lab } from './harness.ts';
 
 const example = new URL('../../examples/traffic/', import.meta.url);
-const READINGS = 40;
+const READINGS = 25;
 const readings = readFileSync(new URL('readings/readings.jsonl', example), 'utf8')
   .trim()
   .split('\n')

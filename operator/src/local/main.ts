@@ -6,7 +6,8 @@
  * `deployment.ts` changes one workflow, `nats/` has the servers.
  * Invariants:
  *  1. `apply` never disturbs what runs by what is wrong in what it is given.
- *  2. After `stop`, or after this process died however, no process of the run is left; after `stop` no file either.
+ *  2. After `stop`, or after this process died however, no process of the run is left, and no file but what
+ *     `stateFolder` keeps.
  */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -37,9 +38,14 @@ import type { Servers } from './nats/servers.ts';
 import { Reports } from './reports.ts';
 import type { ApplyReport, LocalRun, LocalRunOptions, LogRecord, RawObject, WorkflowFigures } from './run.ts';
 import { runsFolder, stateFileOf, writeState } from './stateFile.ts';
+import { sweepAfter } from './sweeper.ts';
+import type { Sweeper } from './sweeper.ts';
 import type { LocalMachine } from './targets.ts';
 
+/** What the gateway has under way when a run ends. */
 const STOP_GRACE_MS = 1_500;
+/** Nobody waits for a unit then: what it does of a queue is kept there, and done again in a run that goes on from here. */
+const UNIT_GRACE_MS = 400;
 const GATEWAY_LIMIT_MS = 15_000;
 /** First and longest pause before a server or the gateway is started once more. */
 const RETURN_MS = 100;
@@ -96,6 +102,7 @@ class Run implements LocalRun {
   readonly #startedAt = new Date().toISOString();
   readonly stateFile = stateFileOf(runsFolder(), process.pid);
   #folder = '';
+  #sweeper: Sweeper | undefined;
   #keys: BusKeys = createKeys();
   #servers: Servers | undefined;
   #nc: NatsConnection | undefined;
@@ -417,9 +424,11 @@ class Run implements LocalRun {
     const { stateFolder } = this.#options;
     if (stateFolder === undefined) {
       this.#folder = await mkdtemp(join(tmpdir(), 'sinter-run-'));
+      this.#sweeper = sweepAfter([this.#folder, this.stateFile]);
       return;
     }
     this.#folder = stateFolder;
+    this.#sweeper = sweepAfter([this.stateFile]);
     await mkdir(stateFolder, { recursive: true, mode: 0o700 });
     const path = join(stateFolder, 'keys.json');
     const kept = await readFile(path, 'utf8').catch(() => '');
@@ -451,7 +460,7 @@ class Run implements LocalRun {
     clearTimeout(this.#revoking);
     await rm(this.stateFile, { force: true });
     await this.#gateway?.stop(STOP_GRACE_MS);
-    await Promise.all((this.#applier?.deployments ?? []).map((d) => d.stop(STOP_GRACE_MS)));
+    await Promise.all((this.#applier?.deployments ?? []).map((d) => d.stop(UNIT_GRACE_MS)));
     await this.#nc?.close();
     await this.#servers?.stop();
     // What was on its way back has failed by now, or came back after all.
@@ -460,6 +469,7 @@ class Run implements LocalRun {
     await this.#servers?.stop();
     if (this.#folder !== '' && this.#options.stateFolder === undefined)
       await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+    await this.#sweeper?.dismiss();
   }
 
   #validity(): Validity {
