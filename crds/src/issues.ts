@@ -44,8 +44,12 @@ function messageOf(issue: Issue, value: unknown, path: Path, schema: Structural)
 }
 
 function mustBeSet(path: Path, schema: Structural): string {
-  const text = schemaAt(schema, path)?.description;
-  return text === undefined ? 'must be set' : `must be set: ${text}`;
+  const missing = schemaAt(schema, path);
+  const types = missing?.properties?.['type']?.enum;
+  const choice =
+    types === undefined ? '' : ` Its \`type\` is one of ${types.map((t) => `'${String(t)}'`).join(', ')}`;
+  const text = missing?.description;
+  return text === undefined && choice === '' ? 'must be set' : `must be set: ${text ?? ''}${choice}`;
 }
 
 /** The schema at a path of a value. */

@@ -344,6 +344,7 @@ class Run implements LocalRun {
     const credential = this.#needKeeper().forGateway();
     this.#gatewayCredential = credential;
     const { promise, resolve } = Promise.withResolvers<string>();
+    let taken = false;
     const child = new Child({
       bundle: GATEWAY_BUNDLE,
       bootstrap: {
@@ -361,11 +362,13 @@ class Run implements LocalRun {
         const { listening } = line;
         if (typeof listening === 'object' && listening !== null && 'port' in listening)
           resolve(`http://127.0.0.1:${String(listening.port)}`);
-        else this.#log(logRecord('gateway', line));
+        else if (!told(line).includes('EADDRINUSE')) this.#log(logRecord('gateway', line));
+        else taken = true;
       },
     });
     this.#gateway = child;
     const ended = child.exited.then(({ code, signal }) => {
+      if (taken) throw new Error(`port ${String(port)} is taken: give another, or none for a free one`);
       throw new Error(`the gateway ended with ${String(signal ?? code)} before it listened`);
     });
     const late = this.#after(GATEWAY_LIMIT_MS, 'the gateway did not listen in time');
@@ -496,6 +499,9 @@ class Run implements LocalRun {
     return this.#keeper ?? neverStarted();
   }
 }
+
+const told = (line: Readonly<Record<string, unknown>>): string =>
+  typeof line['message'] === 'string' ? line['message'] : '';
 
 function neverStarted(): never {
   throw new Error('the run was not started');
