@@ -103,14 +103,14 @@ describe('a call over the bus', { concurrency: 4 }, () => {
   );
 
   it(
-    'sent three times into silence is a lost callee, well within a second',
+    'sent three times into silence is a lost callee, within three seconds',
     world(async (t) => {
       let frames = 0;
       await t.rawCallee(() => (frames += 1));
       const { call } = await t.caller();
       const startedAt = performance.now();
       assert.equal(codeOf(await call()), 'CalleeLost');
-      assert.ok(performance.now() - startedAt < 1_000);
+      assert.ok(performance.now() - startedAt < 3_000);
       assert.equal(frames, 3);
     }),
   );

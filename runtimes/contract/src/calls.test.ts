@@ -129,6 +129,9 @@ describe('a call', () => {
   });
 });
 
+/** From the last send to the end of patience. */
+const REST_MS = LOST_AFTER_MS - (SENDS_LIMIT - 1) * RESEND_AFTER_MS;
+
 describe('silence', () => {
   it(`is answered by ${String(SENDS_LIMIT)} sends, then the callee is lost`, () => {
     const s = new Story().sends();
@@ -137,7 +140,10 @@ describe('silence', () => {
       .after(1)
       .sends();
     s.after(RESEND_AFTER_MS).sends();
-    s.after(RESEND_AFTER_MS).fails('CalleeLost', /no sign of life after 3 sends/);
+    s.after(REST_MS - 1)
+      .waits()
+      .after(1)
+      .fails('CalleeLost', /no sign of life after 3 sends/);
     assert.equal(s.machine.resends, 2);
   });
   it('is measured by the round trip where that is long', () => {
@@ -207,7 +213,7 @@ describe('nobody there, or no room', () => {
   });
   it('no responders to an earlier resend only: a callee that is silent after the last one is lost', () => {
     const s = new Story().after(RESEND_AFTER_MS).sends().nobody().after(RESEND_AFTER_MS).sends();
-    s.after(RESEND_AFTER_MS).fails('CalleeLost');
+    s.after(REST_MS).fails('CalleeLost');
   });
   it('is of no interest once it was accepted', () => {
     new Story().hears(ACCEPTED).nobody().hears(FULL).after(1_000).waits().hears(RESULT).succeeds();
@@ -267,8 +273,8 @@ describe('a retry by the terms of the edge', () => {
   });
   it('is made after loss, with as many sends as before', () => {
     const s = new Story({ timeoutMs: 30_000, retry: RETRY });
-    s.after(100).sends().after(100).sends().after(100).waits();
-    s.after(100).sends(2).after(100).sends(2).after(100).sends(2).after(100).waits();
+    s.after(100).sends().after(100).sends().after(REST_MS).waits();
+    s.after(100).sends(2).after(100).sends(2).after(100).sends(2).after(REST_MS).waits();
     s.after(200).sends(3).hears(RESULT).succeeds();
     assert.equal(s.machine.resends, 4);
   });

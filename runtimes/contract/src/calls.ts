@@ -25,7 +25,7 @@ import type { Payload } from './values.ts';
 export const ACCEPT_AFTER_MS = 50;
 /** A callee that runs says so this often. */
 export const ALIVE_EVERY_MS = 1_000;
-/** A caller that has heard nothing from an accepted call for this long gives it up. */
+/** A caller that has heard nothing for this long, of a call that was accepted or sent as often as may be, gives it up. */
 export const LOST_AFTER_MS = 2_500;
 /** Sends of one attempt into silence. */
 export const SENDS_LIMIT = 3;
@@ -74,6 +74,8 @@ export class CallMachine {
   #attempt = 1;
   #sends = 0;
   #sendsInAll = 0;
+  /** First of the sends that nothing has been heard of. */
+  #silentSinceMs = 0;
   /** The last send, which was not the first, found nobody. */
   #foundNobody = false;
   #resends = 0;
@@ -156,6 +158,7 @@ export class CallMachine {
     if (this.#sends === 1) return this.#waitForRoom(nowMs);
     // A resend may find nobody while the first send still runs, and is about to say so.
     this.#foundNobody = true;
+    if (this.#sends >= SENDS_LIMIT) this.#nextAtMs = Math.min(this.#nextAtMs, nowMs + this.#resendAfterMs);
     return NOTHING;
   }
 
@@ -206,7 +209,10 @@ export class CallMachine {
     this.#sends += 1;
     this.#sendsInAll += 1;
     this.#foundNobody = false;
-    this.#nextAtMs = nowMs + this.#resendAfterMs;
+    if (this.#sends === 1) this.#silentSinceMs = nowMs;
+    // The last send waits out the silence: a callee may be short of processor time, as it may be while it runs.
+    const lostAtMs = this.#sends < SENDS_LIMIT ? 0 : this.#silentSinceMs + LOST_AFTER_MS;
+    this.#nextAtMs = Math.max(nowMs + this.#resendAfterMs, lostAtMs);
     return { do: 'Send', attempt: this.#attempt, timeoutMs: this.#deadlineAtMs - nowMs };
   }
 
