@@ -27,7 +27,9 @@ export interface Terminal {
 /** Colour on a terminal only, and never where NO_COLOR is set (https://no-color.org) or the terminal is dumb. */
 export function colorsFor(isTty: boolean, env: Readonly<Record<string, string | undefined>>): Colors {
   const { NO_COLOR, TERM } = env;
-  return pc.createColors(isTty && (NO_COLOR === undefined || NO_COLOR === '') && TERM !== 'dumb');
+  // Never undefined: the library would then decide by itself, and under CI it decides for colour.
+  if (!isTty || TERM === 'dumb') return pc.createColors(false);
+  return pc.createColors(NO_COLOR === undefined || NO_COLOR === '');
 }
 
 /** Text from elsewhere without what would steer a terminal; line ends and tabs stay. */
