@@ -100,7 +100,7 @@ describe('the end of a run', () => {
         eventually(what, async () => (await lab.call('/')).status === 200 && (true as const));
       const leaf = (): number | undefined => parts.servers.pidOf('machine-1');
       const hub = (): number | undefined => parts.servers.pidOf('hub');
-      for (const pidOf of [gateway, leaf, hub, gateway, hub]) {
+      for (const pidOf of [gateway, hub, leaf, hub, gateway]) {
         const pid = await eventually('it is there', pidOf);
         process.kill(pid, 'SIGKILL');
         await eventually('it is gone', () => !isAlive(pid));
