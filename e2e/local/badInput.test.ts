@@ -75,7 +75,7 @@ const CASES: Readonly<
   },
   'a trigger without auth': {
     given: workflow({ triggers: [{ name: 'web', to: 'front', type: 'Http', http: { path: '/' } }] }),
-    says: [/http\.auth/, /must be/],
+    says: [/http\.auth/, /must be/, /'None', 'Jwt', 'Key'/],
   },
   'a reference to a Function that is not there': {
     given: workflow({ functions: [{ name: 'front' }, { name: 'back', functionRef: { name: 'bak' } }] }),
