@@ -21,7 +21,7 @@ import { exitCodeOf, onInterrupt } from '../interrupt.ts';
 import type { Interrupt } from '../interrupt.ts';
 import { offerLoad, quantile } from '../load.ts';
 import type { LoadResult } from '../load.ts';
-import { localMachines, thisArchitecture } from '../machines.ts';
+import { localMachines, thisArchitecture } from '@sinter/operator/local/machines';
 import { Progress } from '../progress.ts';
 import { executionsPerCall, recordedInputs, rootOf } from '../root.ts';
 import type { Root } from '../root.ts';

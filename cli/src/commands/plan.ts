@@ -3,7 +3,7 @@ import { isRefused, planPaths, printFindings, requireWorkflow } from '../applica
 import type { Planned } from '../application.ts';
 import { EXIT } from '../exit.ts';
 import type { ExitCode } from '../exit.ts';
-import { localMachines } from '../machines.ts';
+import { localMachines } from '@sinter/operator/local/machines';
 import type { Terminal } from '../terminal.ts';
 import { planLines } from '../text/plan.ts';
 

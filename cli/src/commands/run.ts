@@ -15,7 +15,7 @@ import { EXIT, Refusal } from '../exit.ts';
 import type { ExitCode } from '../exit.ts';
 import { onInterrupt } from '../interrupt.ts';
 import type { Interrupt } from '../interrupt.ts';
-import { localMachines } from '../machines.ts';
+import { localMachines } from '@sinter/operator/local/machines';
 import type { Terminal } from '../terminal.ts';
 import { plain } from '../terminal.ts';
 import { rootOf } from '../root.ts';

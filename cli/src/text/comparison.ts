@@ -7,7 +7,7 @@
 import type { WorkflowFigures } from '@sinter/operator/local/run';
 import { quantile } from '../load.ts';
 import type { LoadResult } from '../load.ts';
-import { thisArchitecture } from '../machines.ts';
+import { thisArchitecture } from '@sinter/operator/local/machines';
 import type { Colors } from '../terminal.ts';
 import { duration, hanging, table } from './layout.ts';
 import { channelTally, edgeText, reasonOf, runtimeTally } from './plan.ts';

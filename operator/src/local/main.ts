@@ -32,6 +32,7 @@ import { CredentialKeeper } from './credentials.ts';
 import { Deployment } from './deployment.ts';
 import type { DeploymentPorts, UnitTarget } from './deployment.ts';
 import { Fleet, logRecord } from './fleet.ts';
+import { localMachines } from './machines.ts';
 import { locateNatsServer } from './nats/locate.ts';
 import { HUB, startServers } from './nats/servers.ts';
 import type { Servers } from './nats/servers.ts';
@@ -89,8 +90,6 @@ export async function startLocalRun(
   return run;
 }
 
-const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
-
 class Run implements LocalRun {
   readonly #options: LocalRunSettings;
   readonly #reports = new Reports();
@@ -146,7 +145,8 @@ class Run implements LocalRun {
     const { onProgress } = this.#options;
     const { path } = await locateNatsServer({ env: process.env, onProgress });
     await this.#openFolder();
-    const names = Array.from({ length: this.#options.machines }, (_, i) => `machine-${String(i + 1)}`);
+    const names =
+      this.#options.machines === 0 ? [] : localMachines(this.#options.machines).map((m) => m.name);
     this.#servers = await startServers({
       folder: this.#folder,
       machines: names,
@@ -507,14 +507,12 @@ function neverStarted(): never {
   throw new Error('the run was not started');
 }
 
-/** Machine 1 is Cloud, the others Edge; each talks to its own leaf first. Without leaves one machine at the hub. */
+/** Each talks to its own leaf first; without leaves there is one machine, at the hub. */
 function machinesOf(names: readonly string[], servers: Servers): readonly LocalMachine[] {
-  const architecture = ARCHITECTURES[process.arch] ?? process.arch;
   const hub = servers.urlOf(HUB);
-  const machine = (name: string, tier: 'Cloud' | 'Edge', nearest: readonly string[]): LocalMachine => ({
-    ...{ name, machine: name, tier, architecture },
-    servers: [...nearest, hub],
-  });
-  if (names.length === 0) return [machine('machine-1', 'Cloud', [])];
-  return names.map((name, i) => machine(name, i === 0 ? 'Cloud' : 'Edge', [servers.urlOf(name)]));
+  return localMachines(names.length).map((machine) => ({
+    ...machine,
+    machine: machine.name,
+    servers: names.includes(machine.name) ? [servers.urlOf(machine.name), hub] : [hub],
+  }));
 }

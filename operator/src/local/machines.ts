@@ -1,7 +1,8 @@
 /**
- * The machines that a run pretends to have, without starting one: names, tiers and architecture as the run gives them.
+ * The machines that a run pretends to have: names, tiers and architecture. A plan that is made without a run goes by the
+ * same ones, so that both come to the same hash.
  */
-import type { Machine } from '@sinter/operator/model/nouns';
+import type { Machine } from '../model/nouns.ts';
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
