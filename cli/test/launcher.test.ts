@@ -40,12 +40,12 @@ const table: Readonly<Record<string, readonly [readonly string[], number, RegExp
   'a file that is no state file': [
     ['explain', 'a', '--run', fileURLToPath(import.meta.url)],
     4,
-    /neither a process id nor the state file/,
+    /neither\s+a\s+process\s+id\s+nor\s+the\s+state\s+file/,
   ],
   'a run that is no state file': [
     ['explain', 'a', '--run', '/nowhere'],
     4,
-    /neither a process id nor the state file/,
+    /neither\s+a\s+process\s+id\s+nor\s+the\s+state\s+file/,
   ],
 };
 

@@ -29,7 +29,7 @@ export const codeOf = (o: Outcome): string => (o.ok ? 'ok' : o.error.code);
 export const REVISION = 'r1';
 
 /** Waits until it holds, at most so long. */
-export async function until(what: string, holds: () => boolean, limitMs = 5_000): Promise<void> {
+export async function until(what: string, holds: () => boolean, limitMs = 20_000): Promise<void> {
   const end = performance.now() + limitMs;
   while (!holds()) {
     if (performance.now() > end) throw new Error(`not within ${String(limitMs)} ms: ${what}`);
