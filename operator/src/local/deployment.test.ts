@@ -6,7 +6,7 @@ import type { InstanceKey, RouteRecord, WorkflowKey } from '@sinter/contract';
 import { Deployment } from './deployment.ts';
 import type { DeploymentPorts, Target, UnitTarget } from './deployment.ts';
 import type { Fleet } from './fleet.ts';
-import { Reports } from './reports.ts';
+import { Reports } from '../bus/reports.ts';
 
 const W: WorkflowKey = { namespace: 'ns', workflow: 'wf' };
 const at = { version: CONTRACT_VERSION, machine: 'm', architecture: 'amd64' };

@@ -27,7 +27,7 @@ import type {
 } from '@sinter/contract';
 import { callersFirst } from '../model/graph.ts';
 import type { Fleet, Place } from './fleet.ts';
-import type { Reports } from './reports.ts';
+import type { Reports } from '../bus/reports.ts';
 import type { LogRecord } from './run.ts';
 
 /** A unit as it is to run. */

@@ -3,8 +3,11 @@
  *
  * Owns: the port between `cli/` and the local applier, nothing else. `main.ts` makes one.
  */
+import type { WorkflowFigures } from '../bus/reports.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Plan } from '../planner/plan.ts';
+
+export type { LatencyFigures, WorkflowFigures } from '../bus/reports.ts';
 
 /** An object as it was read from a manifest, before anything judged it. */
 export type RawObject = Readonly<Record<string, unknown>>;
@@ -51,29 +54,6 @@ export interface ApplyReport {
   /** Objects that no schema accepts, and references that lead nowhere: nothing of these was applied. */
   readonly findings: readonly Finding[];
   readonly workflows: readonly AppliedWorkflow[];
-}
-
-export interface LatencyFigures {
-  readonly count: number;
-  readonly failures: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-}
-
-/** What was seen of one workflow since the figures were last reset. */
-export interface WorkflowFigures {
-  readonly functions: readonly (LatencyFigures & { readonly function: string; readonly artifact: string })[];
-  readonly edges: readonly (LatencyFigures & {
-    readonly from: string;
-    readonly to: string;
-    readonly channel: 'InProcess' | 'Node' | 'Remote' | 'Queue';
-  })[];
-  /** Executions by machine. */
-  readonly machines: readonly {
-    readonly machine: string;
-    readonly function: string;
-    readonly executions: number;
-  }[];
 }
 
 export interface LocalRun {

@@ -1,12 +1,35 @@
 /**
- * What the instances of a run say of themselves, kept for those who wait for it and for the figures.
+ * What instances say of themselves, kept for those who wait for it and for the figures: in a cluster and on a laptop.
  *
- * Owns: the last announcement and observation of every instance, and the sums since the last reset. An instance is gone
- * when its process has ended, never by silence: whoever does not speak may still run calls.
+ * Owns: the last announcement and observation of every instance, and the sums since the last reset. Its neighbour
+ * `listen.ts` hears them. An instance is gone when its process has ended (a cluster: when its pod is gone), never by
+ * silence: whoever does not speak may still run calls.
  */
 import { HISTOGRAM_BOUNDS_MS } from '@sinter/contract';
-import type { Announcement, Histogram, InstanceKey, Observation } from '@sinter/contract';
-import type { LatencyFigures, WorkflowFigures } from './run.ts';
+import type { Announcement, Histogram, InstanceKey, Observation, UnitKey } from '@sinter/contract';
+
+export interface LatencyFigures {
+  readonly count: number;
+  readonly failures: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** What was seen of one workflow since the figures were last reset. */
+export interface WorkflowFigures {
+  readonly functions: readonly (LatencyFigures & { readonly function: string; readonly artifact: string })[];
+  readonly edges: readonly (LatencyFigures & {
+    readonly from: string;
+    readonly to: string;
+    readonly channel: 'InProcess' | 'Node' | 'Remote' | 'Queue';
+  })[];
+  /** Executions by machine. */
+  readonly machines: readonly {
+    readonly machine: string;
+    readonly function: string;
+    readonly executions: number;
+  }[];
+}
 
 interface Sum {
   count: number;
@@ -44,8 +67,38 @@ export class Reports {
     this.#changed();
   }
 
+  /** Forgets every instance of which this says no: those without a pod. Says how many those were. */
+  forget(exists: (key: InstanceKey) => boolean): number {
+    const known = new Map<string, InstanceKey>([...this.#live, ...this.#seen]);
+    const gone = [...known].filter(([, key]) => !exists(key));
+    for (const [id] of gone) {
+      this.#live.delete(id);
+      this.#seen.delete(id);
+    }
+    if (gone.length > 0) this.#changed();
+    return gone.length;
+  }
+
+  /** Last announcements of the instances of a unit. */
+  announcements(unit: UnitKey): readonly Announcement[] {
+    return [...this.#live.values()].filter(
+      (a) => a.namespace === unit.namespace && a.workflow === unit.workflow && a.unit === unit.unit,
+    );
+  }
+
   announcement(key: InstanceKey): Announcement | undefined {
     return this.#live.get(instanceOf(key));
+  }
+
+  /** Last observation of an instance. */
+  observation(key: InstanceKey): Observation | undefined {
+    return this.#seen.get(instanceOf(key));
+  }
+
+  /** Tells of every change of what is kept, until what is returned is called. */
+  watch(changed: () => void): () => void {
+    this.#watchers.add(changed);
+    return () => this.#watchers.delete(changed);
   }
 
   /**
