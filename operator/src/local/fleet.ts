@@ -24,6 +24,8 @@ export interface Place {
 export interface FleetOptions {
   readonly scope: UnitScope;
   readonly credential: NewCredential;
+  /** File of the host that runs it; the one that was built with this operator where it is not given. */
+  readonly bundle?: string;
   /** One for each instance. */
   readonly places: readonly Place[];
   /** Environment of each function. */
@@ -101,11 +103,11 @@ export class Fleet {
   #startOne(slot: number): void {
     const place = this.#options.places[slot];
     if (!place || this.#stopped) return;
-    const { scope, environments, onLog } = this.#options;
+    const { scope, environments, bundle, onLog } = this.#options;
     const { namespace, workflow, unit } = scope;
     const key: InstanceKey = { namespace, workflow, unit, instance: newId(10) };
     const child = new Child({
-      bundle: HOST_BUNDLE,
+      bundle: bundle ?? HOST_BUNDLE,
       bootstrap: {
         servers: place.servers,
         credential: this.#credential,

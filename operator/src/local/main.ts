@@ -71,6 +71,8 @@ export interface LocalRunParts {
 export interface LocalRunSettings extends LocalRunOptions {
   /** Life of the credentials of children, in milliseconds; 30 days where it is not given. */
   readonly credentialLifetimeMs?: number;
+  /** The host that runs a unit, where it is not the one that was built with this operator: hosts of older contracts. */
+  readonly hostBundle?: (functions: readonly string[]) => string | undefined;
   /** See `StartOptions.sync` of the servers. */
   readonly sync?: 'always' | 'default';
 }
@@ -305,9 +307,11 @@ class Run implements LocalRun {
   #newFleet(unit: UnitTarget): Fleet {
     const credential = this.#needKeeper().forUnit(unit.scope);
     this.#seeds.set(credential.publicKey, credential.seed);
+    const bundle = this.#options.hostBundle?.(unit.scope.functions);
     return new Fleet({
       ...unit,
       credential,
+      ...(bundle === undefined ? {} : { bundle }),
       onLog: this.#options.onLog,
       onGone: (instance) => {
         this.#reports.gone(instance);
