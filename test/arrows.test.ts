@@ -28,6 +28,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'runtimes/contract',
   ],
   'operator/src/bus': ['runtimes/contract'],
+  'operator/src/kube': [],
   'operator/src/local': [
     'crds',
     'operator/src/model',
