@@ -14,11 +14,8 @@ import type { Finding } from '../model/finding.ts';
 import { notYet } from '../model/notYet.ts';
 import { namespaceOf } from '../model/nouns.ts';
 import type { WorkflowName, WorkflowObject } from '../model/nouns.ts';
-import { plan as makePlan } from '../planner/planner.ts';
-import type { Plan } from '../planner/plan.ts';
-import { workflowPlanObject } from '../resources/index.ts';
-import { gather } from '../snapshot/gather.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
+import { propose } from '../resources/index.ts';
+import type { NamedProposal, Proposal } from '../resources/index.ts';
 import type { Deployment } from './deployment.ts';
 import type { AppliedWorkflow, ApplyReport, RawObject } from './run.ts';
 import { targetOf } from './targets.ts';
@@ -37,10 +34,9 @@ interface Known {
   applied: AppliedWorkflow;
 }
 
-/** What was planned: to be applied, unless a finding forbids it. */
-interface Proposal {
-  readonly plan: Plan;
-  readonly snapshot: Snapshot;
+/** What may be applied. */
+interface Applicable extends Proposal {
+  readonly named: NamedProposal;
 }
 
 const UNCHANGED = { started: [], kept: [], drained: [] } as const;
@@ -106,25 +102,24 @@ export class Applier {
     const proposal = this.#propose(name, world);
     const findings = [...findingsFor(found, name, world.application), ...(proposal?.plan.findings ?? [])];
     const unread = world.findings.some(isError);
-    if (!proposal || unread || findings.some(isError)) {
+    if (!proposal?.named || unread || findings.some(isError)) {
       known.applied = { ...known.applied, findings };
       return { ...known.applied, ...UNCHANGED, plan: undefined, planObject: undefined };
     }
-    return await this.#deploy(known, object, world, proposal, findings);
+    return await this.#deploy(known, object, world, { ...proposal, named: proposal.named }, findings);
   }
 
   #propose(name: WorkflowName, world: World): Proposal | undefined {
     const { machines, now } = this.#options;
     const { application } = world;
-    const snapshot = gather({ application, workflow: name, machines, current: null, nowMs: now() });
-    return snapshot && { snapshot, plan: makePlan(snapshot) };
+    return propose({ application, workflow: name, machines, current: null, nowMs: now() });
   }
 
   async #deploy(
     known: Known,
     object: WorkflowObject,
     world: World,
-    { plan, snapshot }: Proposal,
+    { plan, snapshot, named }: Applicable,
     findings: readonly Finding[],
   ): Promise<AppliedWorkflow> {
     const target = targetOf(plan, snapshot, object, world, this.#options.machines);
@@ -134,7 +129,7 @@ export class Applier {
       return { ...known.applied, ...UNCHANGED };
     }
     const { ok, problem, ...units } = await known.deployment.deploy(target);
-    const planned = { plan, planObject: { ...workflowPlanObject(plan, snapshot) } };
+    const planned = { plan, planObject: { ...named.object } };
     if (ok) {
       known.applied = { ...known.applied, ...planned, ...units, hash: target.hash, findings };
       return known.applied;

@@ -19,7 +19,7 @@ export interface ReadApplication {
 
 type Fields = Readonly<Record<string, unknown>>;
 /** What fills up while manifests are read. */
-type Taken = Mutable<Required<Omit<Application, 'plans'>>>;
+type Taken = Mutable<Required<Omit<Application, 'plans' | 'secretsUnknown'>>>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer U)[] ? U[] : T[K] };
 
 /** Kinds that belong to no namespace. */

@@ -281,6 +281,23 @@ function HANDLER_TEXT(): string {
   return 'export default (x) => x';
 }
 
+test('where Secrets may not be looked at, only those that are known are judged', () => {
+  const ref = (name: string) => ({ name: 'A', valueFrom: { secretKeyRef: { name, key: 'k' } } });
+  const keyed = http('/p', { auth: { type: 'Key', key: { secretRef: { name: 'gone' } } } });
+  const application = applicationOf(
+    functionManifest('a', { env: [ref('gone')], envFrom: [{ configMapRef: { name: 'gone' } }] }),
+    functionManifest('b', { env: [ref('tokens')] }),
+    workflowManifest(['a'], [], keyed),
+    secretManifest('tokens', { cars: 'x' }),
+  );
+  const reasons = (of: Application) => check(of).map((f) => f.reason);
+  assert.deepEqual(reasons({ ...application, secretsUnknown: true }), [
+    'ConfigMapNotFound',
+    'SecretKeyNotFound',
+  ]);
+  assert.equal(reasons(application).filter((r) => r === 'SecretNotFound').length, 2);
+});
+
 for (const [sentence, { given, finds }] of Object.entries(CASES)) {
   test(sentence, () => {
     const findings = check(applicationOf(...given));

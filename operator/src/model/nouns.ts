@@ -92,6 +92,8 @@ export interface Application {
   readonly clusterPolicies: readonly Declared<ClusterOptimizationPolicyObject>[];
   readonly configMaps: readonly ConfigMap[];
   readonly secrets: readonly Secret[];
+  /** There may be Secrets besides, at which nobody may look: a name that is not among `secrets` is not judged. */
+  readonly secretsUnknown?: boolean;
   /** Functions that were declared and could not be taken in; absent: none. What names one is told so. */
   readonly refusedFunctions?: readonly { readonly namespace: string; readonly name: string }[];
   /** The plans that `planRef` may name; absent: not known, and not judged. */

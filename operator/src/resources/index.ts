@@ -2,4 +2,5 @@
 export { canonicalJson } from '../model/canonical.ts';
 export { planHash, planName, shortHash, unitHash, unitName } from './hashes.ts';
 export { PLAN_BYTES_MAX, workflowPlanObject } from './planObject.ts';
+export { propose, type NamedProposal, type Proposal } from './propose.ts';
 export { entryRecord, routeRevision, unitScope } from './routes.ts';

@@ -1,0 +1,53 @@
+/**
+ * Machines out of what an API server says of its Nodes.
+ *
+ * Owns: which Node is a machine, its architecture and its tier. A machine that is cordoned, not ready or cut off stays
+ * one: plans must not change with the weather (D1).
+ */
+import type { Machine } from '../model/nouns.ts';
+
+/** As much of a Kubernetes Node as matters here. */
+export interface NodeLike {
+  readonly metadata?: {
+    readonly name?: string | undefined;
+    readonly labels?: Readonly<Record<string, string>> | undefined;
+    readonly deletionTimestamp?: unknown;
+  };
+  readonly spec?: {
+    readonly taints?: readonly { readonly key: string; readonly effect: string }[] | undefined;
+  };
+}
+
+export const TIER_LABEL = 'sinter.dev/tier';
+const EDGE_ROLE = 'node-role.kubernetes.io/edge';
+const ARCHITECTURE_LABEL = 'kubernetes.io/arch';
+/** Nodes that are kept for the control plane. */
+const RESERVED: ReadonlySet<string> = new Set([
+  'node-role.kubernetes.io/control-plane',
+  'node-role.kubernetes.io/master',
+]);
+
+/** The machines among these Nodes, by name. */
+export const machinesOf = (nodes: readonly NodeLike[]): readonly Machine[] =>
+  nodes
+    .flatMap((node) => machineOf(node) ?? [])
+    .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+
+/** Undefined: it runs no units, because it is kept for the control plane, is going away, or has no architecture yet. */
+export function machineOf({ metadata = {}, spec = {} }: NodeLike): Machine | undefined {
+  const { name, labels = {}, deletionTimestamp } = metadata;
+  const architecture = labels[ARCHITECTURE_LABEL];
+  const reserved = spec.taints?.some(
+    (taint) => RESERVED.has(taint.key) && taint.effect !== 'PreferNoSchedule',
+  );
+  if (name === undefined || architecture === undefined || reserved === true) return undefined;
+  if (deletionTimestamp !== undefined && deletionTimestamp !== null) return undefined;
+  return { name, architecture, tier: tierOf(labels) };
+}
+
+/** The label says it; where it does not, an edge role does; else Cloud. */
+function tierOf(labels: Readonly<Record<string, string>>): Machine['tier'] {
+  const said = labels[TIER_LABEL];
+  if (said === 'Edge' || said === 'Cloud') return said;
+  return EDGE_ROLE in labels ? 'Edge' : 'Cloud';
+}
