@@ -12,6 +12,7 @@ import {
   CallError,
   CallMachine,
   HOPS_LIMIT,
+  callLabel,
   callSubject,
   isControl,
   readAnswer,
@@ -115,7 +116,7 @@ export class Caller implements Rider {
       const link = this.#session.link;
       const p: Pending = {
         machine: new CallMachine(
-          `${head.caller} → ${callee.function}`,
+          callLabel(head.caller, callee.function),
           terms,
           this.#clock.now(),
           link.roundTripMs,
@@ -244,7 +245,7 @@ const givenUp = (outcome: Outcome): boolean =>
   !outcome.ok && (outcome.error.code === 'Timeout' || outcome.error.code === 'Cancelled');
 
 function refusal(callee: Callee, head: OutgoingHead, payload: Payload): CallError | undefined {
-  const what = `${head.caller} → ${callee.function}`;
+  const what = callLabel(head.caller, callee.function);
   if (head.hops >= HOPS_LIMIT)
     return new CallError('TooManyHops', `${what}: a chain has at most ${String(HOPS_LIMIT)} calls`);
   try {
@@ -256,7 +257,7 @@ function refusal(callee: Callee, head: OutgoingHead, payload: Payload): CallErro
 }
 
 const cancelled = (callee: Callee, head: OutgoingHead): CallError =>
-  new CallError('Cancelled', `${head.caller} → ${callee.function}: cancelled by its caller`);
+  new CallError('Cancelled', `${callLabel(head.caller, callee.function)}: cancelled by its caller`);
 
 const disconnected = (callee: Callee): CallError =>
   new CallError('BusUnavailable', `${callee.function} cannot be called: no server of the bus is reachable`);

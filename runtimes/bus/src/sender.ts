@@ -4,7 +4,15 @@
  * Owns: the publish, its acknowledgement, and the resends in between. Invariant: every resend carries the same message id,
  * so that the server keeps one of them.
  */
-import { CallError, HOPS_LIMIT, asyncStream, within, workSubject, writeCall } from '@sinter/contract';
+import {
+  CallError,
+  HOPS_LIMIT,
+  asyncStream,
+  callLabel,
+  within,
+  workSubject,
+  writeCall,
+} from '@sinter/contract';
 import type { CallHead, Payload, WorkflowKey } from '@sinter/contract';
 import { readAck } from './acks.ts';
 import type { Clock } from './clock.ts';
@@ -33,7 +41,7 @@ export async function sendWork(
   work: Work,
 ): Promise<{ readonly duplicate: boolean }> {
   const { workflow, head } = work;
-  const what = `${head.caller} → ${work.function}`;
+  const what = callLabel(head.caller, work.function);
   refuse(work, what);
   const subject = workSubject(workflow, work.function, head.caller, head.callId);
   const headers = new HeaderBlock();

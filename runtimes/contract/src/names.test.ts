@@ -3,10 +3,13 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { environmentVariable } from './environment.ts';
 import {
+  GATEWAY_CALLER,
+  TRIGGER_CALLER,
   answerableInboxes,
   asyncStream,
   asyncStreamSubjects,
   callKey,
+  callLabel,
   callSubject,
   controlSubject,
   deadSubject,
@@ -182,4 +185,10 @@ describe('an address for cancellations', () => {
     ])
       assert.equal(isControl(w, subject), false, subject);
   });
+});
+
+it('messages name a call by both ends, and one from outside by its function', () => {
+  assert.equal(callLabel('ingest', 'count'), 'ingest → count');
+  assert.equal(callLabel(GATEWAY_CALLER, 'ingest'), 'ingest');
+  assert.equal(callLabel(TRIGGER_CALLER, 'ingest'), 'ingest');
 });

@@ -13,6 +13,10 @@
 export const GATEWAY_CALLER = '_gateway';
 export const TRIGGER_CALLER = '_trigger';
 
+/** How messages name a call: `ingest → count`; one that comes from outside by its function alone. */
+export const callLabel = (caller: string, callee: string): string =>
+  caller === GATEWAY_CALLER || caller === TRIGGER_CALLER ? callee : `${caller} → ${callee}`;
+
 /** The queue group in which all instances of a function listen. */
 export const CALL_QUEUE = 'fn';
 
