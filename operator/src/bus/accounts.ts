@@ -32,15 +32,18 @@ import type { InstanceKey } from '@sinter/contract';
 import { encodeClaims, keyOf, seconds } from './claims.ts';
 import type { BusKeys } from './keys.ts';
 
+/** Seconds since 1970, in the past of every clock. */
+const FIXED_AT = 1_700_000_000;
+
 export const operatorKey = (keys: BusKeys): string => keyOf(keys.operatorSeed).getPublicKey();
 export const accountKey = (keys: BusKeys): string => keyOf(keys.accountSeed).getPublicKey();
 export const storeKey = (keys: BusKeys): string => keyOf(keys.storeSeed).getPublicKey();
 export const systemKey = (keys: BusKeys): string => keyOf(keys.systemSeed).getPublicKey();
 
-/** The operator's token: what every server trusts. */
-export function signOperatorToken(keys: BusKeys, nowMs: number): string {
+/** The operator's token: what every server trusts. It never changes (`auth.ts`, invariant 2), so it has one time for ever. */
+export function signOperatorToken(keys: BusKeys): string {
   const nats = { type: 'operator' as const, system_account: systemKey(keys) };
-  const claims = { name: 'sinter', sub: operatorKey(keys), iat: seconds(nowMs), nats };
+  const claims = { name: 'sinter', sub: operatorKey(keys), iat: FIXED_AT, nats };
   return encodeClaims(claims, keyOf(keys.operatorSeed));
 }
 
@@ -61,9 +64,9 @@ export const signStoreToken = (keys: BusKeys, nowMs: number): string =>
     imports: CALLS_OFFERS.map((o) => take(o, accountKey(keys))),
   });
 
-/** The account through which servers are told of changed accounts. */
-export const signSystemToken = (keys: BusKeys, nowMs: number): string =>
-  accountToken(keys, keys.systemSeed, 'system', nowMs, { limits: UNLIMITED });
+/** The account through which servers are told of changed accounts. It never changes either. */
+export const signSystemToken = (keys: BusKeys): string =>
+  accountToken(keys, keys.systemSeed, 'system', FIXED_AT * 1000, { limits: UNLIMITED });
 
 /** Something that one account offers and the other takes. */
 interface Offer {

@@ -1,23 +1,16 @@
 /**
- * Pure: what a hub and its leaves on one machine are told. The server reads JSON as well as its own notation.
+ * Pure: what a hub and its leaves on one machine are told. The server reads JSON as well as its own notation. Whom
+ * they let in is said by `bus/auth.ts`.
  *
  * Invariants:
  *  1. Loopback only; nobody without a credential gets in (operator mode has no anonymous user).
  *  2. Only the hub stores, in the domain that the contract names, so that a leaf can have storage of its own later.
- *  3. System accounts are not linked: each server knows the accounts as it was told, and is told by itself. Linked servers
- *     give each other the newest token of an account, and a leaf must not have the hub's (`accounts.ts`, invariant 4).
- *  4. Control lines are long enough for credentials with hundreds of subjects (D11).
+ *  3. Control lines are long enough for credentials with hundreds of subjects (D11).
  */
 import { HUB_DOMAIN } from '@sinter/contract';
-import {
-  accountKey,
-  signAccountToken,
-  signOperatorToken,
-  signStoreToken,
-  signSystemToken,
-  storeKey,
-  systemKey,
-} from '../../bus/accounts.ts';
+import { accountKey } from '../../bus/accounts.ts';
+import { serverAuth } from '../../bus/auth.ts';
+import type { Role } from '../../bus/auth.ts';
 import type { BusKeys } from '../../bus/keys.ts';
 
 export const MAX_CONTROL_LINE_BYTES = 262_144;
@@ -46,19 +39,7 @@ export interface LeafConfig extends ServerConfig {
   readonly credentials: string;
 }
 
-/** Accounts by public key, as the hub or a leaf is to know them. */
-export type Accounts = Readonly<Record<string, string>>;
-
-export const hubAccounts = (keys: BusKeys, nowMs: number): Accounts => ({
-  [accountKey(keys)]: signAccountToken(keys, nowMs, 'hub'),
-  [storeKey(keys)]: signStoreToken(keys, nowMs),
-});
-
-export const leafAccounts = (keys: BusKeys, nowMs: number): Accounts => ({
-  [accountKey(keys)]: signAccountToken(keys, nowMs, 'leaf'),
-});
-
-const common = (c: ServerConfig, accounts: Accounts): Readonly<Record<string, unknown>> => ({
+const common = (c: ServerConfig, role: Role): Readonly<Record<string, unknown>> => ({
   server_name: c.name,
   host: '127.0.0.1',
   port: c.port,
@@ -67,15 +48,12 @@ const common = (c: ServerConfig, accounts: Accounts): Readonly<Record<string, un
   log_file: `${c.folder}/${c.name}.log`,
   logfile_size_limit: 8 * 1024 * 1024,
   logfile_max_num: 2,
-  operator: signOperatorToken(c.keys, c.nowMs),
-  system_account: systemKey(c.keys),
-  resolver: { type: 'full', dir: `${c.folder}/${c.name}.accounts`, allow_delete: false, interval: '2m' },
-  resolver_preload: { ...accounts, [systemKey(c.keys)]: signSystemToken(c.keys, c.nowMs) },
+  ...serverAuth(c.keys, c.nowMs, role, `${c.folder}/${c.name}.accounts`),
 });
 
 export const hubConfig = (c: HubConfig): string =>
   JSON.stringify({
-    ...common(c, hubAccounts(c.keys, c.nowMs)),
+    ...common(c, 'hub'),
     jetstream: {
       domain: HUB_DOMAIN,
       store_dir: `${c.folder}/${c.name}.store`,
@@ -89,7 +67,7 @@ export const hubConfig = (c: HubConfig): string =>
 export const leafConfig = (c: LeafConfig): string => {
   const url = `nats-leaf://127.0.0.1:${c.hubLeafPort}`;
   return JSON.stringify({
-    ...common(c, leafAccounts(c.keys, c.nowMs)),
+    ...common(c, 'leaf'),
     leafnodes: {
       reconnect: '250ms',
       remotes: [{ url, account: accountKey(c.keys), credentials: c.credentials, compression: 'off' }],

@@ -14,13 +14,14 @@ import { join } from 'node:path';
 import { fmtCreds } from '@nats-io/jwt';
 import { GATEWAY_CALLER, liveSubject } from '@sinter/contract';
 import { pushAccount } from '../../bus/account.ts';
+import { accountsOf } from '../../bus/auth.ts';
 import { keyOf } from '../../bus/claims.ts';
 import { connectAs } from '../../bus/connect.ts';
 import { signGateway, signLeaf, signOperator, signSystem } from '../../bus/credentials.ts';
 import type { NewCredential } from '../../bus/credentials.ts';
 import type { BusKeys } from '../../bus/keys.ts';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { hubAccounts, hubConfig, leafAccounts, leafConfig } from './config.ts';
+import { hubConfig, leafConfig } from './config.ts';
 import { locateNatsServer } from './locate.ts';
 import { freePorts } from './ports.ts';
 import { startProcess } from './process.ts';
@@ -152,7 +153,7 @@ class LocalBus implements Servers {
 
   async #pushKeys(server: Server): Promise<void> {
     const nowMs = this.#now();
-    const accounts = server === this.#hub ? hubAccounts(this.#keys, nowMs) : leafAccounts(this.#keys, nowMs);
+    const accounts = accountsOf(this.#keys, nowMs, server === this.#hub ? 'hub' : 'leaf');
     const nc = await connectAs(this.urlOf(server.name), signSystem(this.#keys, { nowMs }));
     try {
       for (const [account, token] of Object.entries(accounts)) await pushAccount(nc, account, token);
