@@ -48,6 +48,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   bench: [
     'cli',
+    'operator/src/kube',
     'operator/src/local',
     'operator/src/bus',
     'runtimes/contract',

@@ -1,5 +1,5 @@
 /**
- * Load on a loopback address, bounded in count and in time.
+ * Load on a loopback address or on the testbed, bounded in count and in time.
  *
  * Closed loop: each of n connections sends its next request when the last was answered; says what a server can do.
  * Open loop: requests start on a timetable whatever the answers do, and latency counts from the planned start, so that a
@@ -8,6 +8,8 @@
 import http from 'node:http';
 
 export interface Target {
+  /** 127.0.0.1 where it is not given. */
+  readonly host?: string;
   readonly port: number;
   readonly path: string;
   readonly body: Buffer;
@@ -25,7 +27,7 @@ function request(agent: http.Agent, target: Target): Promise<boolean> {
     const req = http.request(
       {
         agent,
-        host: '127.0.0.1',
+        host: target.host ?? '127.0.0.1',
         port: target.port,
         path: target.path,
         method: 'POST',
