@@ -37,7 +37,7 @@ export const own = <T>(map: Readonly<Record<string, T>> | undefined, key: string
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** The text data of a ConfigMap: binary keys are no variables, as in Kubernetes. */
-const dataOf = (map: ConfigMap | undefined): readonly (readonly [string, string])[] =>
+export const dataOf = (map: ConfigMap | undefined): readonly (readonly [string, string])[] =>
   Object.entries(map?.data ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
 
 /** What a function's environment is made of. `env` is sorted by name: its order means nothing. */

@@ -31,6 +31,7 @@ const NODES: Readonly<Record<string, readonly [NodeLike, string | undefined]>> =
     node({}, taint('node.kubernetes.io/unreachable', 'NoExecute')),
     'amd64 Cloud',
   ],
+  'one with another system than Linux is none': [node({ 'kubernetes.io/os': 'windows' }), undefined],
   'one without an architecture is none yet': [{ metadata: { name: 'm' } }, undefined],
   'one that is going away is none': [
     {

@@ -19,8 +19,12 @@ export interface NodeLike {
 }
 
 export const TIER_LABEL = 'sinter.dev/tier';
-const EDGE_ROLE = 'node-role.kubernetes.io/edge';
-const ARCHITECTURE_LABEL = 'kubernetes.io/arch';
+export const TIERS: readonly Machine['tier'][] = ['Cloud', 'Edge'];
+export const EDGE_ROLE = 'node-role.kubernetes.io/edge';
+export const ARCHITECTURE_LABEL = 'kubernetes.io/arch';
+export const OS_LABEL = 'kubernetes.io/os';
+/** The one system of a Node besides Linux; not every Node says which it has. */
+export const OTHER_OS = 'windows';
 /** Nodes that are kept for the control plane. */
 const RESERVED: ReadonlySet<string> = new Set([
   'node-role.kubernetes.io/control-plane',
@@ -33,7 +37,10 @@ export const machinesOf = (nodes: readonly NodeLike[]): readonly Machine[] =>
     .flatMap((node) => machineOf(node) ?? [])
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 
-/** Undefined: it runs no units, because it is kept for the control plane, is going away, or has no architecture yet. */
+/**
+ * Undefined: it runs no units, because it is kept for the control plane, is going away, has another system than Linux or no
+ * architecture yet.
+ */
 export function machineOf({ metadata = {}, spec = {} }: NodeLike): Machine | undefined {
   const { name, labels = {}, deletionTimestamp } = metadata;
   const architecture = labels[ARCHITECTURE_LABEL];
@@ -41,13 +48,13 @@ export function machineOf({ metadata = {}, spec = {} }: NodeLike): Machine | und
     (taint) => RESERVED.has(taint.key) && taint.effect !== 'PreferNoSchedule',
   );
   if (name === undefined || architecture === undefined || reserved === true) return undefined;
+  if (labels[OS_LABEL] === OTHER_OS) return undefined;
   if (deletionTimestamp !== undefined && deletionTimestamp !== null) return undefined;
   return { name, architecture, tier: tierOf(labels) };
 }
 
 /** The label says it; where it does not, an edge role does; else Cloud. */
 function tierOf(labels: Readonly<Record<string, string>>): Machine['tier'] {
-  const said = labels[TIER_LABEL];
-  if (said === 'Edge' || said === 'Cloud') return said;
-  return EDGE_ROLE in labels ? 'Edge' : 'Cloud';
+  const said = TIERS.find((tier) => tier === labels[TIER_LABEL]);
+  return said ?? (EDGE_ROLE in labels ? 'Edge' : 'Cloud');
 }

@@ -1,0 +1,237 @@
+/**
+ * The Kubernetes objects of a unit: its Deployments, its Secret, its disruption budget; and the workflow's NetworkPolicy.
+ *
+ * Owns: which objects there are, their names and their numbers. Neighbour: `unitPod.ts` makes the pod.
+ * Invariants:
+ *  1. Everything is a function of the plan, the snapshot and the settings: the same in, the same out.
+ *  2. Variants with the same artifacts are one Deployment; its name is the unit's where there is only one.
+ *  3. Of a unit that has the same name only the settings' part and the number of pods can ever change.
+ */
+import type { Lookup } from '../model/environment.ts';
+import type { Architecture, ConfigMap } from '../model/nouns.ts';
+import { allowedMachines } from '../planner/placement.ts';
+import type { PlanUnit, PlanVariant } from '../planner/plan.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { canonicalJson } from '../model/canonical.ts';
+import { unitName } from './hashes.ts';
+import type { Deployment, NetworkPolicy, PodDisruptionBudget, Secret } from './kubernetes.ts';
+import {
+  CREDENTIAL_EXPIRES_ANNOTATION,
+  CREDENTIAL_KEY_ANNOTATION,
+  UNIT_LABEL,
+  UNIT_SECRET_TYPE,
+  VARIANT_LABEL,
+  WORKFLOW_LABEL,
+  ownerReferences,
+  unitLabels,
+  workflowLabels,
+} from './labels.ts';
+import type { WorkflowOwner } from './labels.ts';
+import type { PodSettings } from './podSettings.ts';
+import { podTemplate } from './unitPod.ts';
+
+/** What all units of a workflow are made from. */
+export interface UnitWorld {
+  readonly snapshot: Snapshot;
+  readonly owner: WorkflowOwner;
+  readonly settings: PodSettings;
+  /** ConfigMaps of the namespace, by name: their content becomes literals. */
+  readonly configMaps: Lookup<ConfigMap>;
+}
+
+/** What is known of the credential in a unit's Secret without reading it. */
+export interface CredentialNote {
+  readonly publicKey: string;
+  /** Absent: it has no end. */
+  readonly expiresAtMs?: number;
+}
+
+export interface UnitObjects {
+  /** The unit's name, which is that of its Secret. */
+  readonly name: string;
+  readonly deployments: readonly Deployment[];
+  /** Null where the unit has one instance: a budget would only stop a machine from being emptied. */
+  readonly disruptionBudget: PodDisruptionBudget | null;
+}
+
+/** Everything of a unit but its Secret, which is written once, when its credential is made. */
+export function unitObjects(unit: PlanUnit, credential: CredentialNote, world: UnitWorld): UnitObjects {
+  const name = unitName(unit, world.snapshot);
+  const deployments = deploymentsOf(unit, name, credential, world);
+  return {
+    name,
+    deployments,
+    disruptionBudget: replicasOf(deployments) > 1 ? disruptionBudget(name, world) : null,
+  };
+}
+
+const replicasOf = (deployments: readonly Deployment[]): number =>
+  deployments.reduce((all, { spec }) => all + spec.replicas, 0);
+
+/** Variants that run the same artifacts, by architecture. */
+interface VariantGroup {
+  readonly variant: string;
+  readonly architectures: readonly Architecture[];
+}
+
+function variantGroups(unit: PlanUnit): readonly VariantGroup[] {
+  const groups = new Map<string, Architecture[]>();
+  for (const { architecture, artifacts } of unit.variants) {
+    const key = contentOf(artifacts);
+    groups.set(key, [...(groups.get(key) ?? []), architecture]);
+  }
+  const all = [...groups.values()];
+  return all.map((architectures) => ({
+    variant: all.length === 1 ? 'all' : (architectures[0] ?? ''),
+    architectures,
+  }));
+}
+
+const contentOf = (artifacts: PlanVariant['artifacts']): string =>
+  artifacts.map((artifact) => canonicalJson(artifact)).join();
+
+function deploymentsOf(
+  unit: PlanUnit,
+  name: string,
+  credential: CredentialNote,
+  world: UnitWorld,
+): readonly Deployment[] {
+  const groups = variantGroups(unit);
+  const replicas = shares(unit, groups, world.snapshot);
+  return groups.map((group, i) => deployment(unit, name, group, replicas[i] ?? 0, credential, world));
+}
+
+/**
+ * The instances divided over what differs, at least one each. A variant for which there is no machine gets none: its pods
+ * could only wait.
+ */
+function shares(unit: PlanUnit, groups: readonly VariantGroup[], snapshot: Snapshot): readonly number[] {
+  const { tiers } = unit.placement;
+  const possible = groups.filter(
+    ({ architectures }) => allowedMachines({ tiers, architectures }, snapshot.machines).length > 0,
+  );
+  return groups.map((group) => {
+    const at = possible.indexOf(group);
+    if (at < 0) return 0;
+    const rest = at < unit.instances % possible.length ? 1 : 0;
+    return Math.max(1, Math.floor(unit.instances / possible.length) + rest);
+  });
+}
+
+function deployment(
+  unit: PlanUnit,
+  name: string,
+  { variant, architectures }: VariantGroup,
+  replicas: number,
+  credential: CredentialNote,
+  { snapshot, owner, settings, configMaps }: UnitWorld,
+): Deployment {
+  const labels = { ...unitLabels(owner.name, name), [VARIANT_LABEL]: variant };
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: {
+      name: variant === 'all' ? name : `${name}-${variant}`,
+      namespace: owner.namespace,
+      labels,
+      annotations: annotationsOf(credential),
+      ownerReferences: ownerReferences(owner),
+    },
+    spec: {
+      replicas,
+      // New interest has reached the hub long before the old pod is asked to end.
+      minReadySeconds: 1,
+      revisionHistoryLimit: 1,
+      selector: { matchLabels: { [UNIT_LABEL]: name, [VARIANT_LABEL]: variant } },
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+      template: podTemplate({ unit, name, architectures, labels, snapshot, settings, configMaps }),
+    },
+  };
+}
+
+const annotationsOf = ({ publicKey, expiresAtMs }: CredentialNote): Readonly<Record<string, string>> => ({
+  [CREDENTIAL_KEY_ANNOTATION]: publicKey,
+  ...(expiresAtMs === undefined
+    ? {}
+    : { [CREDENTIAL_EXPIRES_ANNOTATION]: new Date(expiresAtMs).toISOString() }),
+});
+
+/** The note as it stands on a Deployment, which is how a restarted operator knows; undefined where there is none. */
+export function credentialNote(annotations: Readonly<Record<string, string>>): CredentialNote | undefined {
+  const publicKey = annotations[CREDENTIAL_KEY_ANNOTATION];
+  const expiresAtMs = Date.parse(annotations[CREDENTIAL_EXPIRES_ANNOTATION] ?? '');
+  if (publicKey === undefined) return undefined;
+  return Number.isNaN(expiresAtMs) ? { publicKey } : { publicKey, expiresAtMs };
+}
+
+/** Machines are emptied one instance at a time, and one that does not get ready holds up nobody. */
+const disruptionBudget = (name: string, { owner }: UnitWorld): PodDisruptionBudget => ({
+  apiVersion: 'policy/v1',
+  kind: 'PodDisruptionBudget',
+  metadata: {
+    name,
+    namespace: owner.namespace,
+    labels: unitLabels(owner.name, name),
+    ownerReferences: ownerReferences(owner),
+  },
+  spec: {
+    maxUnavailable: 1,
+    unhealthyPodEvictionPolicy: 'AlwaysAllow',
+    selector: { matchLabels: { [UNIT_LABEL]: name } },
+  },
+});
+
+/** What goes into a unit's Secret when its credential is made: never read again, and the seed never written again. */
+export interface UnitCredential {
+  readonly jwt: string;
+  readonly seed: string;
+}
+
+/** `ca`: the certificates that the bus is verified with, PEM; undefined where it has no TLS. */
+export function unitSecret(
+  name: string,
+  { jwt, seed }: UnitCredential,
+  ca: string | undefined,
+  owner: WorkflowOwner,
+): Secret {
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: {
+      name,
+      namespace: owner.namespace,
+      labels: unitLabels(owner.name, name),
+      ownerReferences: ownerReferences(owner),
+    },
+    type: UNIT_SECRET_TYPE,
+    data: { jwt: base64(jwt), seed: base64(seed), ...(ca === undefined ? {} : { 'ca.crt': base64(ca) }) },
+  };
+}
+
+/** A JSON merge patch of a unit's Secret: a renewed credential for the key that it has. */
+export const renewedSecret = (jwt: string): { readonly data: { readonly jwt: string } } => ({
+  data: { jwt: base64(jwt) },
+});
+
+const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
+
+/**
+ * Nobody connects to a unit: calls reach it over the bus, by a connection of its own, and the kubelet's probes come from
+ * its machine, which no policy shuts out. Egress stays open: what a function may reach beyond the bus (a database, the
+ * internet) is its author's affair, and a policy of the user's own adds to this one.
+ */
+export const workflowNetworkPolicy = (owner: WorkflowOwner): NetworkPolicy => ({
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  metadata: {
+    name: `sinter-${owner.name}`,
+    namespace: owner.namespace,
+    labels: workflowLabels(owner.name),
+    ownerReferences: ownerReferences(owner),
+  },
+  spec: {
+    podSelector: { matchLabels: { [WORKFLOW_LABEL]: owner.name } },
+    policyTypes: ['Ingress'],
+    ingress: [],
+  },
+});

@@ -1,0 +1,242 @@
+/**
+ * The pod of a unit.
+ *
+ * Owns: everything in a pod that does not follow from the user's words alone: the container and its environment, sizes,
+ * probes, security, the end. Neighbours: `scheduling.ts` says where it may run, `unitEnvironment.ts` what its functions see.
+ * Invariants:
+ *  1. Nothing of ours is mounted: a volume of any kind doubles the time to the first answer (D8).
+ *  2. The pod is allowed by Pod Security "restricted", unless the user's own volumes forbid it.
+ *  3. Who asks for a call to end gracefully gets it: the grace is longer than the longest call.
+ */
+import { bytesOf, cpuMillisOf, cpuText, memoryText } from '../model/quantity.ts';
+import type { Lookup } from '../model/environment.ts';
+import type { Architecture, ConfigMap } from '../model/nouns.ts';
+import type { PlanUnit } from '../planner/plan.ts';
+import type { Snapshot, SnapshotFunction } from '../snapshot/snapshot.ts';
+import { unitScope } from './routes.ts';
+import type {
+  Container,
+  EnvVar,
+  LabelSelector,
+  PodSpec,
+  PodTemplateSpec,
+  Probe,
+  ResourceList,
+  Toleration,
+  VolumeMount,
+} from './kubernetes.ts';
+import { nodeAffinity, tolerationsOf } from './scheduling.ts';
+import { HEALTH_PORT } from './podSettings.ts';
+import type { PodSettings } from './podSettings.ts';
+import { podEnvironment } from './unitEnvironment.ts';
+
+export interface PodOptions {
+  readonly unit: PlanUnit;
+  /** The unit's name, which is that of its Secret too. */
+  readonly name: string;
+  readonly architectures: readonly Architecture[];
+  /** Labels that Sinter sets. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly snapshot: Snapshot;
+  readonly settings: PodSettings;
+  readonly configMaps: Lookup<ConfigMap>;
+}
+
+/** What the host itself needs beside its functions, as measured at rest, with room. */
+const HOST_MEMORY_BYTES = 64 * 1024 * 1024;
+/** After the longest call: to be told, to publish the last results, to close. */
+const GRACE_SECONDS = 15;
+/** The group that may write to the user's volumes; the image runs as this user. */
+const GROUP = 65532;
+
+export function podTemplate(options: PodOptions): PodTemplateSpec {
+  const { labels, annotations } = templateOf(options).metadata;
+  return {
+    metadata: {
+      labels: { ...labels, ...options.labels },
+      ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
+    },
+    spec: podSpec(options),
+  };
+}
+
+/** Functions with different templates share no unit (`PodTemplatesDiffer`): the first one's is everybody's. */
+function templateOf(options: PodOptions): SnapshotFunction['spec']['template'] {
+  const [first] = membersOf(options);
+  if (!first) throw new Error(`unit ${options.name} has no function`);
+  return first.spec.template;
+}
+
+const membersOf = ({ unit, snapshot }: PodOptions): readonly SnapshotFunction[] =>
+  unit.functions.flatMap((name) => snapshot.functions.find((fn) => fn.name === name) ?? []);
+
+function podSpec(options: PodOptions): PodSpec {
+  const { unit, architectures, name } = options;
+  const template = templateOf(options).spec;
+  const selector: LabelSelector = { matchLabels: { ...options.labels } };
+  return {
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    ...chosen(template),
+    affinity: { nodeAffinity: nodeAffinity(unit.placement.tiers, architectures) },
+    tolerations: [...tolerationsOf(unit.placement.tiers), ...template.tolerations.map(toleration)],
+    topologySpreadConstraints: [
+      {
+        maxSkew: 1,
+        topologyKey: 'kubernetes.io/hostname',
+        whenUnsatisfiable: 'ScheduleAnyway',
+        labelSelector: selector,
+        matchLabelKeys: ['pod-template-hash'],
+      },
+    ],
+    terminationGracePeriodSeconds:
+      Math.max(...membersOf(options).map((fn) => fn.spec.timeoutSeconds)) + GRACE_SECONDS,
+    securityContext: {
+      runAsNonRoot: true,
+      seccompProfile: { type: 'RuntimeDefault' },
+      ...(template.volumes.length > 0 ? { fsGroup: GROUP, fsGroupChangePolicy: 'OnRootMismatch' } : {}),
+    },
+    containers: [container(options, name)],
+    ...(template.volumes.length > 0 ? { volumes: template.volumes } : {}),
+  };
+}
+
+/** What the user's template says, and nothing where it is silent: the API's own defaults hold then. */
+function chosen({
+  serviceAccountName,
+  imagePullSecrets,
+  nodeSelector,
+  priorityClassName,
+}: SnapshotFunction['spec']['template']['spec']): Partial<PodSpec> {
+  return {
+    ...(serviceAccountName === '' ? {} : { serviceAccountName }),
+    ...(imagePullSecrets.length === 0 ? {} : { imagePullSecrets }),
+    ...(Object.keys(nodeSelector).length === 0 ? {} : { nodeSelector }),
+    ...(priorityClassName === '' ? {} : { priorityClassName }),
+  };
+}
+
+function toleration({
+  key,
+  operator,
+  value,
+  effect,
+  tolerationSeconds,
+}: SnapshotFunction['spec']['template']['spec']['tolerations'][number]): Toleration {
+  return {
+    operator,
+    ...(key === '' ? {} : { key }),
+    ...(value === '' ? {} : { value }),
+    ...(effect === '' ? {} : { effect }),
+    ...(tolerationSeconds === undefined ? {} : { tolerationSeconds }),
+  };
+}
+
+function container(options: PodOptions, secret: string): Container {
+  const { settings } = options;
+  const functions = podEnvironment(membersOf(options), options.configMaps);
+  const mounts = mountsOf(options);
+  return {
+    name: 'host',
+    image: settings.image,
+    imagePullPolicy: settings.pullPolicy,
+    command: ['/usr/local/bin/node', '--disable-warning=ExperimentalWarning', '/app/host/main.js'],
+    env: [...hostEnvironment(options, secret), ...functions.env],
+    ...(functions.envFrom.length > 0 ? { envFrom: functions.envFrom } : {}),
+    ports: [{ name: 'health', containerPort: HEALTH_PORT, protocol: 'TCP' }],
+    livenessProbe: LIVENESS,
+    readinessProbe: READINESS,
+    resources: resourcesOf(options),
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    },
+    ...(mounts.length > 0 ? { volumeMounts: mounts } : {}),
+  };
+}
+
+const probe = (path: string, terms: Omit<Probe, 'httpGet'>): Probe => ({
+  httpGet: { path, port: 'health' },
+  ...terms,
+});
+
+/** Only for a process that hangs for a minute: a machine under load is slow, and a restart would lose calls. */
+const LIVENESS = probe('/healthz', {
+  initialDelaySeconds: 10,
+  periodSeconds: 10,
+  timeoutSeconds: 5,
+  failureThreshold: 6,
+});
+
+/** No call waits for it (instances announce themselves over the bus, D8): it paces the rolling of pods. */
+const READINESS = probe('/readyz', { periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3 });
+
+/** Later variables may refer to earlier ones, so the order matters. */
+function hostEnvironment(options: PodOptions, secret: string): readonly EnvVar[] {
+  const { leaf, insecureRegistries } = options.settings;
+  return [
+    ...(leaf ? [field('SINTER_HOST_IP', 'status.hostIP')] : []),
+    field('SINTER_MACHINE', 'spec.nodeName'),
+    field('SINTER_INSTANCE', 'metadata.name'),
+    ...ofSecret(secret, usesTls(options.settings)),
+    { name: 'SINTER_BOOTSTRAP', value: bootstrap(options) },
+    { name: 'SINTER_HEALTH_PORT', value: String(HEALTH_PORT) },
+    ...(insecureRegistries.length > 0
+      ? [{ name: 'SINTER_INSECURE_REGISTRIES', value: insecureRegistries.join(',') }]
+      : []),
+  ];
+}
+
+const field = (name: string, fieldPath: string): EnvVar => ({ name, valueFrom: { fieldRef: { fieldPath } } });
+
+/** Keys of a unit's Secret, by the variable that each becomes. */
+function ofSecret(name: string, tls: boolean): readonly EnvVar[] {
+  const keys = { SINTER_JWT: 'jwt', SINTER_SEED: 'seed', ...(tls ? { SINTER_BUS_CA: 'ca.crt' } : {}) };
+  return Object.entries(keys).map(([variable, key]) => ({
+    name: variable,
+    valueFrom: { secretKeyRef: { name, key } },
+  }));
+}
+
+const usesTls = ({ hub, leaf }: PodSettings): boolean =>
+  leaf?.tls === true || hub.some((url) => url.startsWith('tls://'));
+
+/** JSON in which the kubelet fills in what only it knows; everything else in it is a name without a `$`. */
+function bootstrap({ unit, snapshot, settings }: PodOptions): string {
+  const { namespace, workflow, unit: name, functions } = unitScope(unit, snapshot);
+  const { hub, leaf } = settings;
+  const nearest = leaf ? [`${leaf.tls ? 'tls' : 'nats'}://$(SINTER_HOST_IP):${String(leaf.port)}`] : [];
+  return JSON.stringify({
+    servers: [...nearest, ...hub],
+    ...(leaf?.tls ? { leafServerName: leaf.serverName } : {}),
+    machine: '$(SINTER_MACHINE)',
+    instance: '$(SINTER_INSTANCE)',
+    unit: { namespace, workflow, unit: name },
+    functions,
+  });
+}
+
+function resourcesOf(options: PodOptions): { requests: ResourceList; limits: ResourceList } {
+  const members = membersOf(options);
+  const sum = (of: (fn: SnapshotFunction) => number): number => members.reduce((all, fn) => all + of(fn), 0);
+  const { cpuMillis, memoryBytes } = options.unit.resources;
+  const requested = sum((fn) => cpuMillisOf(fn.spec.resources.requests.cpu));
+  const memoryRequested = sum((fn) => bytesOf(fn.spec.resources.requests.memory));
+  return {
+    requests: {
+      cpu: cpuText(Math.min(requested, cpuMillis)),
+      memory: memoryText(Math.min(memoryRequested, memoryBytes) + HOST_MEMORY_BYTES),
+    },
+    limits: { cpu: cpuText(cpuMillis), memory: memoryText(memoryBytes + HOST_MEMORY_BYTES) },
+  };
+}
+
+/** Functions with different mounts share no unit (`VolumeMountsDiffer`). */
+const mountsOf = (options: PodOptions): readonly VolumeMount[] =>
+  (membersOf(options)[0]?.spec.volumeMounts ?? []).map(({ name, mountPath, subPath, readOnly }) => ({
+    name,
+    mountPath,
+    ...(subPath === '' ? {} : { subPath }),
+    ...(readOnly ? { readOnly } : {}),
+  }));
