@@ -51,7 +51,12 @@ const operator = group(
     replicas: count(1, 1, 5, 'One leads, the others wait.'),
     leaderElection: flag(true, 'Elect a leader by a Lease. Off only for a single replica.'),
     logLevel: oneOf(['trace', 'debug', 'info', 'warn', 'error'], 'info', 'Least level that is logged.'),
-    maxOldSpaceMiB: count(320, 96, 65536, "Heap of Node, in MiB; keep it below the container's memory limit."),
+    maxOldSpaceMiB: count(
+      320,
+      96,
+      65536,
+      "Heap of Node, in MiB; keep it below the container's memory limit.",
+    ),
     credentialLifetimeSeconds: count(
       2_592_000,
       3600,
@@ -96,7 +101,12 @@ const gatewayService = group(
   {
     type: oneOf(['ClusterIP', 'NodePort', 'LoadBalancer'], 'ClusterIP', 'Type of the Service.'),
     port: count(80, 1, 65535, 'Its port.'),
-    nodePort: count(0, 0, 65535, 'Port on the machines, for NodePort and LoadBalancer; 0: the cluster chooses.'),
+    nodePort: count(
+      0,
+      0,
+      65535,
+      'Port on the machines, for NodePort and LoadBalancer; 0: the cluster chooses.',
+    ),
     annotations: words('Annotations on it.'),
     loadBalancerClass: text('', 'Class of the load balancer, for LoadBalancer.'),
     loadBalancerSourceRanges: texts('Addresses that the load balancer lets in.'),
@@ -111,13 +121,21 @@ const gatewayService = group(
 
 const gateway = group(
   {
-    enabled: flag(true, 'Run it. Without it functions are reached by nothing but other functions and queues.'),
+    enabled: flag(
+      true,
+      'Run it. Without it functions are reached by nothing but other functions and queues.',
+    ),
     replicas: count(1, 1, 100, 'How many; two or more where a restart of one must not be seen.'),
     url: text(
       '',
       'What users of functions call, for status.address. Empty: from ingress or httpRoute, else the Service.',
     ),
-    maxOldSpaceMiB: count(160, 64, 65536, "Heap of Node, in MiB; keep it below the container's memory limit."),
+    maxOldSpaceMiB: count(
+      160,
+      64,
+      65536,
+      "Heap of Node, in MiB; keep it below the container's memory limit.",
+    ),
     drainSeconds: count(
       5,
       0,
@@ -245,7 +263,10 @@ const certManager = group(
   {
     issuerRef: group(
       {
-        name: text('', 'Its name; empty: the chart makes a certificate authority of its own with cert-manager.'),
+        name: text(
+          '',
+          'Its name; empty: the chart makes a certificate authority of its own with cert-manager.',
+        ),
         kind: oneOf(['Issuer', 'ClusterIssuer'], 'Issuer', 'Its kind.'),
         group: text('cert-manager.io', 'Its API group.'),
       },
@@ -282,7 +303,9 @@ const networkPolicy = group(
       .default([53, 5353])
       .describe('Ports of the DNS, as seen before and behind its Service.'),
     gatewayFrom: anyObjects('Who may call the gateway, as `from` in a NetworkPolicy. Empty: anybody.'),
-    metricsFrom: anyObjects("Who may read the operator's metrics, as `from` in a NetworkPolicy. Empty: nobody."),
+    metricsFrom: anyObjects(
+      "Who may read the operator's metrics, as `from` in a NetworkPolicy. Empty: nobody.",
+    ),
     extraEgress: anyObjects('More that operator and gateway may reach, as `egress` in a NetworkPolicy.'),
   },
   'NetworkPolicies.',
@@ -354,7 +377,7 @@ export const values = z.strictObject({
     {
       enabled: flag(
         true,
-        "A ValidatingAdmissionPolicy that lets the operator touch, outside its own namespace, only Secrets of the type sinter.dev/unit-credential. Off: its right to write Secrets is bounded by nothing.",
+        'A ValidatingAdmissionPolicy that lets the operator touch, outside its own namespace, only Secrets of the type sinter.dev/unit-credential. Off: its right to write Secrets is bounded by nothing.',
       ),
     },
     "What holds the operator back from other people's Secrets.",
