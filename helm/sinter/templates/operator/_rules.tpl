@@ -28,10 +28,11 @@
 - apiGroups: ['', events.k8s.io]
   resources: [events]
   verbs: [create, patch]
-# Written, never read; bounded by the ValidatingAdmissionPolicy to the type sinter.dev/unit-credential.
+# Written, never read; bounded by the ValidatingAdmissionPolicy to the type sinter.dev/unit-credential. Not `patch`: the errors of a
+# patch quote the object that it was made on, before admission looks at it.
 - apiGroups: ['']
   resources: [secrets]
-  verbs: [create, patch, delete]
+  verbs: [create, update, delete]
 {{- end -}}
 
 {{/* Rights on what is in no namespace. */}}
