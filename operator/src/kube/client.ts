@@ -1,24 +1,15 @@
 /**
  * Requests to an API server: typed get, list, create, apply, patch, replace, delete, and the raw stream of a watch.
  *
- * Owns: paths and query parameters, content types, errors, time limits, retries where the server asks for them (429, 503
- * with Retry-After). Neighbours: `connection.ts` knows where the server is and who we are, `throttle.ts` how often we may
- * ask, `watcher.ts` what a stream means.
- * Invariants:
- *  1. Nothing is retried that the server may have done: only what it says it has refused.
- *  2. Every request has a bound in time and ends when its signal aborts.
- *  3. A client `under` a signal writes nothing once that signal has aborted (a lost lease).
+ * Owns: paths, query parameters and content types of each verb, and the right to write. Neighbours: `transport.ts` sends,
+ * retries and reads answers; `watcher.ts` knows what a stream means; `apply.ts` what need not be written.
+ * Invariant: a client `under` a signal writes nothing once that signal has aborted (a lost lease).
  */
-import type { Clock } from './clock.ts';
-import type { Connection } from './connection.ts';
-import type { Kind, KubeObject, MetadataObject, Place } from './objects.ts';
-import type { Throttle } from './throttle.ts';
-
-export interface RequestOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Default 30 s. */
-  readonly timeoutMs?: number;
-}
+import { isNotFound } from './errors.ts';
+import { keyOf, pathOf } from './objects.ts';
+import type { Kind, KubeObject, Place } from './objects.ts';
+import { transport, JSON_TYPE } from './transport.ts';
+import type { ClientOptions, RawRequest, Reply, RequestOptions, Transport } from './transport.ts';
 
 export interface Selection {
   /** One namespace; none: all of them. */
@@ -73,36 +64,6 @@ export interface WatchOptions extends Selection {
   readonly signal: AbortSignal;
 }
 
-/** What was asked and how it went: for metrics. `status` 0 is no answer. */
-export interface RequestReport {
-  readonly verb: string;
-  readonly resource: string;
-  readonly status: number;
-  readonly durationMs: number;
-  /** Time spent waiting for our own throttle. */
-  readonly throttledMs: number;
-}
-
-export interface ClientOptions {
-  readonly connection: Connection;
-  /** `sinter-operator/<version>`. */
-  readonly userAgent: string;
-  readonly clock?: Clock;
-  readonly throttle?: Throttle;
-  readonly onRequest?: (report: RequestReport) => void;
-}
-
-/** Anything that no typed method says, e.g. a SelfSubjectAccessReview or `/version`. */
-export interface RawRequest extends RequestOptions {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** From the root, e.g. `/apis/apps/v1/namespaces/a/deployments/b/scale`. */
-  readonly path: string;
-  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
-  readonly body?: unknown;
-  readonly contentType?: string;
-  readonly accept?: string;
-}
-
 /** All methods throw ApiError for a refusal and NoAnswer where there was none. */
 export interface KubeClient {
   get<T extends KubeObject>(kind: Kind<T>, at: Place, options?: RequestOptions): Promise<T>;
@@ -126,10 +87,13 @@ export interface KubeClient {
   /** True when there was one to delete. */
   delete(kind: Kind, at: Place, options?: DeleteOptions): Promise<boolean>;
   request<R>(request: RawRequest): Promise<R>;
-  /** The lines of a watch, as they come. Ends when the server closes; throws like every request. */
-  watch(kind: Kind, options: WatchOptions): AsyncIterable<string>;
-  /** The same client, but no write leaves once the signal has aborted: WritesForbidden. */
-  under(signal: AbortSignal): KubeClient;
+  /** Resolves when the server has accepted: the lines of a watch as they come, until the server ends them. */
+  watch(kind: Kind, options: WatchOptions): Promise<AsyncIterable<string>>;
+  /**
+   * The same client, but no write leaves once the signal has aborted or `holds` says no (WritesForbidden), and those under
+   * way end. `holds` is asked at each write: a process that was stopped for a while may write before its timers fire.
+   */
+  under(signal: AbortSignal, holds?: () => boolean): KubeClient;
   /** Closes idle connections. */
   close(): void;
 }
@@ -140,6 +104,237 @@ export interface Written<T> {
   readonly created: boolean;
 }
 
-export type Metadata = MetadataObject;
+export function kubeClient(options: ClientOptions): KubeClient {
+  return new Client(transport(options));
+}
 
-export declare function kubeClient(options: ClientOptions): KubeClient;
+const PAGE = 500;
+const AS_METADATA = `${JSON_TYPE};as=PartialObjectMetadata;v=v1;g=meta.k8s.io,${JSON_TYPE}`;
+const AS_METADATA_LIST = `${JSON_TYPE};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,${JSON_TYPE}`;
+
+/** The right to write, while it lasts. */
+interface Fence {
+  readonly signal: AbortSignal;
+  holds(): boolean;
+}
+
+class Client implements KubeClient {
+  readonly #transport: Transport;
+  readonly #fence: Fence | undefined;
+
+  constructor(transport: Transport, fence?: Fence) {
+    this.#transport = transport;
+    this.#fence = fence;
+  }
+
+  async get<T extends KubeObject>(kind: Kind<T>, at: Place, options: RequestOptions = {}): Promise<T> {
+    const path = pathOf(kind, at.namespace, at.name);
+    return (await this.#ask<T>({ method: 'GET', path, ...options }, kind)).body;
+  }
+
+  async find<T extends KubeObject>(
+    kind: Kind<T>,
+    at: Place,
+    options?: RequestOptions,
+  ): Promise<T | undefined> {
+    try {
+      return await this.get(kind, at, options);
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async list<T extends KubeObject>(
+    kind: Kind<T>,
+    options: Selection & RequestOptions = {},
+  ): Promise<List<T>> {
+    const first = await this.page(kind, options);
+    const items = [...first.items];
+    let next = first.continue;
+    while (next !== undefined) {
+      const page: Page<T> = await this.page(kind, { ...options, continue: next });
+      items.push(...page.items);
+      next = page.continue;
+    }
+    return { items, resourceVersion: first.resourceVersion };
+  }
+
+  async page<T extends KubeObject>(kind: Kind<T>, options: PageOptions = {}): Promise<Page<T>> {
+    const { limit = PAGE, metadataOnly = false, signal, timeoutMs } = options;
+    const query = { ...selection(options), ...(limit > 0 && { limit }), continue: options.continue };
+    const accept = metadataOnly ? AS_METADATA_LIST : JSON_TYPE;
+    const path = pathOf(kind, options.namespace);
+    const asked = {
+      method: 'GET' as const,
+      path,
+      query,
+      accept,
+      signal,
+      ...(timeoutMs !== undefined && { timeoutMs }),
+    };
+    const { body } = await this.#ask<RawList<T>>(asked, kind);
+    const { resourceVersion = '', continue: next = '' } = body.metadata ?? {};
+    // What lies in a list carries no type of its own; with metadataOnly it would carry that of the excerpt.
+    const items = (body.items ?? []).map((item) => ({
+      ...item,
+      apiVersion: kind.apiVersion,
+      kind: kind.kind,
+    }));
+    return { items, resourceVersion, continue: next === '' ? undefined : next };
+  }
+
+  async create<T extends KubeObject>(kind: Kind<T>, object: T, options: WriteOptions): Promise<T> {
+    const path = pathOf(kind, object.metadata.namespace);
+    return (await this.#ask<T>({ method: 'POST', path, body: object, ...written(options) }, kind)).body;
+  }
+
+  async replace<T extends KubeObject>(kind: Kind<T>, object: T, options: WriteOptions): Promise<T> {
+    const path = pathOf(kind, object.metadata.namespace, object.metadata.name);
+    return (await this.#ask<T>({ method: 'PUT', path, body: object, ...written(options) }, kind)).body;
+  }
+
+  async apply<T extends KubeObject>(
+    kind: Kind<T>,
+    object: KubeObject,
+    options: ApplyOptions,
+  ): Promise<Written<T>> {
+    const { namespace, name } = object.metadata;
+    const { query, ...rest } = written(options);
+    const { status, body } = await this.#ask<T>(
+      {
+        method: 'PATCH',
+        path: pathOf(kind, namespace, name, options.subresource),
+        // JSON is YAML.
+        contentType: 'application/apply-patch+yaml',
+        query: { ...query, force: options.force ?? true },
+        body: object,
+        ...rest,
+      },
+      kind,
+      true,
+    );
+    return { object: body, created: status === 201 };
+  }
+
+  async merge<T extends KubeObject>(
+    kind: Kind<T>,
+    at: Place,
+    patch: object,
+    options: WriteOptions & { readonly subresource?: string },
+  ): Promise<T> {
+    const path = pathOf(kind, at.namespace, at.name, options.subresource);
+    const contentType = 'application/merge-patch+json';
+    return (
+      await this.#ask<T>({ method: 'PATCH', path, contentType, body: patch, ...written(options) }, kind)
+    ).body;
+  }
+
+  async delete(kind: Kind, at: Place, options: DeleteOptions = {}): Promise<boolean> {
+    const {
+      uid,
+      resourceVersion,
+      propagationPolicy = 'Background',
+      gracePeriodSeconds,
+      signal,
+      timeoutMs,
+    } = options;
+    const preconditions = { uid, resourceVersion };
+    const body = {
+      kind: 'DeleteOptions',
+      apiVersion: 'v1',
+      preconditions,
+      propagationPolicy,
+      gracePeriodSeconds,
+    };
+    const path = pathOf(kind, at.namespace, at.name);
+    try {
+      await this.#ask(
+        { method: 'DELETE', path, body, signal, ...(timeoutMs !== undefined && { timeoutMs }) },
+        kind,
+      );
+      return true;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
+  }
+
+  async request<R>(request: RawRequest): Promise<R> {
+    return (await this.#ask<R>(request, undefined)).body;
+  }
+
+  async watch(kind: Kind, options: WatchOptions): Promise<AsyncIterable<string>> {
+    const { resourceVersion, timeoutSeconds, metadataOnly = false, signal } = options;
+    const query = {
+      ...selection(options),
+      watch: 1,
+      allowWatchBookmarks: true,
+      resourceVersion,
+      timeoutSeconds,
+    };
+    const accept = metadataOnly ? AS_METADATA : JSON_TYPE;
+    const stream = await this.#transport.open(
+      { method: 'GET', path: pathOf(kind, options.namespace), query, accept, signal },
+      kind.plural,
+    );
+    return stream.lines();
+  }
+
+  under(signal: AbortSignal, holds: () => boolean = () => true): KubeClient {
+    return new Client(this.#transport, { signal, holds });
+  }
+
+  close(): void {
+    this.#transport.close();
+  }
+
+  async #ask<R>(request: RawRequest, kind: Kind | undefined, repeatable = false): Promise<Reply<R>> {
+    const resource = kind?.plural ?? '';
+    if (request.method === 'GET') return this.#transport.ask<R>(request, resource, true);
+    const fence = this.#fence;
+    if (fence === undefined) return this.#transport.ask<R>(request, resource, repeatable);
+    const both = joined(request.signal, fence.signal);
+    try {
+      const allowed = (): boolean => !fence.signal.aborted && fence.holds();
+      return await this.#transport.ask<R>({ ...request, signal: both.signal }, resource, repeatable, allowed);
+    } finally {
+      both.release();
+    }
+  }
+}
+
+interface RawList<T> {
+  readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
+  readonly items?: readonly T[];
+}
+
+const selection = ({ labelSelector, fieldSelector }: Selection): RawRequest['query'] => ({
+  labelSelector,
+  fieldSelector,
+});
+
+function written(options: WriteOptions): RequestOptions & Pick<RawRequest, 'query'> {
+  const { fieldManager, dryRun = false, signal, timeoutMs } = options;
+  const query = { fieldManager, ...(dryRun && { dryRun: 'All' }) };
+  return { query, signal, ...(timeoutMs !== undefined && { timeoutMs }) };
+}
+
+/** A signal that aborts with either; `release` takes the listeners off long-lived ones. */
+function joined(
+  one: AbortSignal | undefined,
+  other: AbortSignal,
+): { signal: AbortSignal; release: () => void } {
+  const both = new AbortController();
+  const signals = one === undefined ? [other] : [one, other];
+  const ends = signals.map((signal) => {
+    const end = (): void => both.abort(signal.reason);
+    if (signal.aborted) end();
+    signal.addEventListener('abort', end, { once: true });
+    return () => signal.removeEventListener('abort', end);
+  });
+  return { signal: both.signal, release: () => ends.forEach((end) => end()) };
+}
+
+/** What is being written, for messages. */
+export const nameOfObject = (object: KubeObject): string => `${object.kind} ${keyOf(object.metadata)}`;

@@ -23,8 +23,8 @@ export class ApiError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly causes: readonly StatusCause[];
 
-  constructor(what: string, answer: ApiAnswer) {
-    super(`${what}: ${String(answer.status)} ${answer.reason}: ${answer.message}`);
+  constructor(what: string, answer: ApiAnswer, options?: ErrorOptions) {
+    super(`${what}: ${answer.status} ${answer.reason}: ${answer.message}`, options);
     this.status = answer.status;
     this.reason = answer.reason;
     this.retryAfterMs = answer.retryAfterMs;

@@ -17,4 +17,5 @@ export * from './informer.ts';
 export * from './objects.ts';
 export * from './store.ts';
 export * from './throttle.ts';
+export type { ClientOptions, RawRequest, RequestOptions, RequestReport } from './transport.ts';
 export * from './workqueue.ts';
