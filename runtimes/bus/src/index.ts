@@ -14,3 +14,4 @@ export * from './routes.ts';
 export * from './sender.ts';
 export * from './session.ts';
 export type { Credential } from './signature.ts';
+export type { ServerTerms } from './transport.ts';

@@ -10,17 +10,16 @@
  *  3. An error in whoever handles a message is told and stays there: in the client it would end the reading for good.
  *  4. The connection is never drained with calls in flight: closing is the session's decision.
  */
-import { connect } from '@nats-io/transport-node';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { CallError, newId } from '@sinter/contract';
 import type { HeaderBlock } from './headers.ts';
 import { isNoResponders } from './headers.ts';
 import { authenticator } from './signature.ts';
 import type { Credential } from './signature.ts';
+import { connectTo } from './transport.ts';
+import type { ServerTerms } from './transport.ts';
 
-export interface LinkOptions {
-  /** Nearest first. */
-  readonly servers: readonly string[];
+export interface LinkOptions extends ServerTerms {
   readonly credential: Credential;
   /** The instance's inbox, without a closing dot. */
   readonly inbox: string;
@@ -69,7 +68,7 @@ export class Link {
    * that server or rejects; should the connection be lost later, all servers are tried.
    */
   static async open(options: LinkOptions, timeoutMs = 5_000, only?: string): Promise<Link> {
-    const nc = await connect({
+    const nc = await connectTo(options, {
       servers: only === undefined ? [...options.servers] : [only],
       noRandomize: true,
       ignoreClusterUpdates: true,

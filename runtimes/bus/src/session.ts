@@ -14,6 +14,7 @@ import { Link } from './link.ts';
 import type { LinkOptions } from './link.ts';
 import { keyOf } from './signature.ts';
 import type { Credential } from './signature.ts';
+import { hostAndPort } from './transport.ts';
 
 /** New interest must have reached the hub before the old one goes (D3: measured, 0 of 2,000 lost). */
 export const OVERLAP_MS = 250;
@@ -157,9 +158,4 @@ export class Session {
   #isClosed(): boolean {
     return this.#closed;
   }
-}
-
-function hostAndPort(server: string): string {
-  const { hostname, port } = new URL(server.includes('://') ? server : `nats://${server}`);
-  return `${hostname}:${port === '' ? '4222' : port}`;
 }

@@ -18,6 +18,9 @@ import { digest } from './auth.ts';
 import { bodyRefusal, payloadOf, readBody } from './body.ts';
 import { invoke } from './invoke.ts';
 import type { CallAsked } from './invoke.ts';
+import { isLoopback } from './jwt/places.ts';
+import type { IssuerSettings } from './jwt/places.ts';
+import { Tokens } from './jwt/tokens.ts';
 import { Problem } from './problem.ts';
 import { SERVER_LIMITS, closeServer, createHttpServer } from './server.ts';
 import type { ServerLimits } from './server.ts';
@@ -34,6 +37,11 @@ export interface GatewayBootstrap extends Bootstrap {
   readonly port?: number;
   /** A run on a laptop: who shows it may call every function and read every call. */
   readonly token?: string;
+  /**
+   * Which issuers of tokens may be asked for their keys. Where `loopback` is not said, a gateway that only its own machine
+   * can reach asks issuers on that machine.
+   */
+  readonly issuers?: IssuerSettings;
 }
 
 export interface GatewayOptions {
@@ -44,6 +52,7 @@ export interface GatewayOptions {
   readonly limits?: ServerLimits;
 }
 
+const DEFAULT_HOST = '127.0.0.1';
 const REPORT_MS = 1_000;
 const NEAREST_MS = 30_000;
 
@@ -54,6 +63,7 @@ export class Gateway {
   readonly #tally: Tally;
   readonly #watch: Watch;
   readonly #caller: Caller;
+  readonly #tokens: Tokens;
   readonly #door: Doorkeeper;
   readonly #server: Server;
   readonly #timers: NodeJS.Timeout[] = [];
@@ -70,8 +80,10 @@ export class Gateway {
     });
     this.#watch = new Watch({ session, table: this.#table, clock, onProblem });
     this.#caller = new Caller(session, clock);
-    const { token } = bootstrap;
-    this.#door = new Doorkeeper(this.#table, token ? digest(token) : undefined);
+    const { token, host = DEFAULT_HOST, issuers } = bootstrap;
+    const settings = { loopback: isLoopback(host), ...issuers };
+    this.#tokens = new Tokens({ ...options, settings });
+    this.#door = new Doorkeeper(this.#table, token ? digest(token) : undefined, this.#tokens);
     this.#server = createHttpServer((req, res, goOn) => {
       void this.#serve({ req, res }, goOn);
     }, limits);
@@ -79,10 +91,9 @@ export class Gateway {
 
   /** Connects, reads the routes, listens. Rejects when the bus is not reachable or the address is taken. */
   static async start(options: GatewayOptions): Promise<Gateway> {
-    const { servers, credential, instance, machine } = options.bootstrap;
+    const { instance, machine } = options.bootstrap;
     const session = await Session.open({
-      servers,
-      credential,
+      ...options.bootstrap,
       inbox: gatewayInbox(instance),
       name: `gateway ${instance} on ${machine}`,
       onProblem: options.onProblem,
@@ -108,6 +119,7 @@ export class Gateway {
     this.#draining = true;
     if (this.#server.listening) await closeServer(this.#server, limitMs);
     for (const timer of this.#timers) clearInterval(timer);
+    this.#tokens.stop();
     this.#watch.stop();
     this.#tally.reportAll(this.#table);
     if (this.#session.link.up) await this.#session.link.flush().catch(this.#report('not flushed'));
@@ -131,7 +143,7 @@ export class Gateway {
       this.#session.nearest().catch(this.#report('the nearest server was not reached'));
       void this.#session.link.measure();
     });
-    const { host = '127.0.0.1', port = 0 } = this.#options.bootstrap;
+    const { host = DEFAULT_HOST, port = 0 } = this.#options.bootstrap;
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen({ host, port }, resolve);
@@ -154,7 +166,10 @@ export class Gateway {
   async #serve(exchange: Exchange, goOn: () => void): Promise<void> {
     if (this.#draining) exchange.res.shouldKeepAlive = false;
     try {
-      await this.#course(exchange, this.#door.judge(exchange.req), goOn);
+      const judging = this.#door.judge(exchange.req);
+      const asked = judging instanceof Promise ? await judging : judging;
+      // Where it took a while the client may be gone: its body would never end.
+      if (!exchange.res.destroyed) await this.#course(exchange, asked, goOn);
     } catch (cause) {
       this.#report('a request failed')(cause instanceof Error ? (cause.stack ?? cause) : cause);
       answerProblem(

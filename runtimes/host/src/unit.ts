@@ -143,8 +143,7 @@ export class Unit implements Rider {
     const { bootstrap, log } = options;
     const inbox = unitInbox({ ...bootstrap.unit, instance: bootstrap.instance });
     const session = await Session.open({
-      servers: bootstrap.servers,
-      credential: bootstrap.credential,
+      ...bootstrap,
       inbox,
       name: `${bootstrap.unit.unit}/${bootstrap.instance}`,
       onProblem: (problem) => {
