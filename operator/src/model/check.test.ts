@@ -39,6 +39,14 @@ const http = (path: string, more: Manifest = {}): Manifest => ({
 const cron = (cronSpec: Manifest): Manifest => ({
   triggers: [{ name: 'clock', to: 'a', type: 'Cron', cron: cronSpec }],
 });
+const issuers = (...list: readonly string[]): Manifest => ({
+  triggers: list.map((issuer, i) => ({
+    name: `t${String(i)}`,
+    to: 'a',
+    type: 'Http',
+    http: { path: `/${String(i)}`, auth: { type: 'Jwt', jwt: { issuer, audiences: ['x'] } } },
+  })),
+});
 const created = (manifest: Manifest, creationTimestamp: string): Manifest => ({
   ...manifest,
   metadata: { ...(manifest['metadata'] as Manifest), creationTimestamp },
@@ -214,6 +222,37 @@ const CASES: Readonly<Record<string, Case>> = {
       ['ScheduleInvalid', 'spec.triggers[0].cron.schedule', /'0 0 31 2 \*' never comes/],
       ['TimeZoneUnknown', 'spec.triggers[0].cron.timeZone', /'Mars\/Olympus'.*Europe\/Berlin/],
     ],
+  },
+  'issuers that can be asked are fine': {
+    given: [
+      a,
+      workflowManifest(
+        ['a'],
+        [],
+        issuers(
+          'https://id.example',
+          'https://id.example/realms/a/',
+          'http://localhost:8080',
+          'http://[::1]:1',
+        ),
+      ),
+    ],
+    finds: [],
+  },
+  'issuers that no gateway asks are told what is allowed': {
+    given: [
+      a,
+      workflowManifest(
+        ['a'],
+        [],
+        issuers('id.example', 'http://id.example', 'https://id.example?a=b', 'https://u:p@id.example'),
+      ),
+    ],
+    finds: [0, 1, 2, 3].map((i) => [
+      'IssuerNotValid',
+      `spec.triggers[${String(i)}].http.auth.jwt.issuer`,
+      /write the `iss` of its tokens, an https URL/,
+    ]),
   },
   'a policyRef that leads nowhere is named with what there is': {
     given: [

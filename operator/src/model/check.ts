@@ -18,7 +18,7 @@ import type { Application, FunctionObject, WorkflowName, WorkflowObject } from '
 import { groupFindings, policyNotFound } from './policies.ts';
 import { policyObjectOf } from './policy.ts';
 import { missingFunctions, missingKeys, missingSources } from './references.ts';
-import { pathConflicts, timeFindings } from './triggers.ts';
+import { issuerFindings, pathConflicts, timeFindings } from './triggers.ts';
 
 /** Every finding on an application, by object, then field. */
 export function check(application: Application): readonly Finding[] {
@@ -45,6 +45,7 @@ const workflowFindings = (workflow: WorkflowObject, directory: Directory): reado
   ...missingKeys(workflow, directory),
   ...cycleFindings(workflow),
   ...timeFindings(workflow),
+  ...issuerFindings(workflow),
   ...policyNotFound(workflow, directory),
   ...unknownPlan(workflow, directory),
 ];

@@ -1,7 +1,7 @@
 /**
  * Can the ways in be opened?
  *
- * Owns: paths that two workflows want, and times that cannot be parsed. Two triggers of one workflow on one path are
+ * Owns: paths that two workflows want, times that cannot be parsed, and issuers that no gateway asks. Two triggers of one workflow on one path are
  * the schema's affair.
  */
 import { cronProblem, isTimeZone } from './cron.ts';
@@ -26,6 +26,26 @@ export const timeFindings = (workflow: WorkflowObject): readonly Finding[] =>
         : [error('TimeZoneUnknown', placeIn(workflow, `${field}.timeZone`, cron.timeZone), zone)]),
     ];
   });
+
+/** Issuers of tokens whose keys no gateway would fetch: not by OpenID discovery, which appends a path, or in the clear. */
+export const issuerFindings = (workflow: WorkflowObject): readonly Finding[] =>
+  workflow.spec.triggers.flatMap(({ http }, i) => {
+    const issuer = http?.auth.jwt?.issuer;
+    if (issuer === undefined || isIssuer(URL.parse(issuer), issuer)) return [];
+    const place = placeIn(workflow, `spec.triggers[${i}].http.auth.jwt.issuer`, issuer);
+    return [error('IssuerNotValid', place, ISSUER)];
+  });
+
+const ISSUER =
+  'is no issuer of OpenID discovery; write the `iss` of its tokens, an https URL without query, fragment, user or ' +
+  "password, like 'https://id.example.org' (http only for one on your own machine, as in http://localhost:8080)";
+
+function isIssuer(url: URL | null, written: string): boolean {
+  if (!url || /[?#]/.test(written) || url.username !== '' || url.password !== '') return false;
+  return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname));
+}
+
+const LOOPBACK = /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/;
 
 /**
  * Triggers at a host and path that an older workflow has. The older is the one created first, then the one whose

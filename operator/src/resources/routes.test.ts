@@ -145,11 +145,17 @@ test('a trigger with keys has their digests, and without any lets nobody in', ()
   assert.deepEqual(entry(keyTrigger('constructor')).triggers[0]?.auth, { type: 'Key', sha256: [] });
 });
 
+test('a trigger with tokens names their issuer and audiences, in an order of its own', () => {
+  const jwt = { type: 'Jwt', jwt: { issuer: 'https://i.example', audiences: ['y', 'x'] } };
+  const triggers = [{ name: 't', to: 'a', type: 'Http', http: { path: '/x', auth: jwt } }];
+  assert.deepEqual(entry({ triggers }).triggers[0]?.auth, {
+    type: 'Jwt',
+    issuer: 'https://i.example',
+    audiences: ['x', 'y'],
+  });
+});
+
 test('a trigger that cannot be served yet is not open', () => {
-  const jwt = { type: 'Jwt', jwt: { issuer: 'https://i.example', audiences: ['x'] } };
-  const triggers = [
-    { name: 't', to: 'a', type: 'Http', http: { path: '/x', auth: jwt } },
-    { name: 'c', to: 'a', type: 'Cron', cron: { schedule: '0 3 * * *' } },
-  ];
+  const triggers = [{ name: 'c', to: 'a', type: 'Cron', cron: { schedule: '0 3 * * *' } }];
   assert.deepEqual(entry({ triggers }).triggers, []);
 });

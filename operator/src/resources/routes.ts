@@ -6,6 +6,7 @@
  */
 import { CONTRACT_VERSION } from '@sinter/contract';
 import type {
+  EntryAuth,
   EntryRecord,
   EntryTrigger,
   RouteArtifact,
@@ -128,15 +129,21 @@ function entryTrigger(
   { name, to, type, http }: Trigger,
   keyDigests: Readonly<Record<string, readonly string[]>>,
 ): readonly EntryTrigger[] {
-  if (type !== 'Http' || !http || http.auth.type === 'Jwt') return [];
-  const secret = http.auth.key?.secretRef.name ?? '';
-  const digests = Object.hasOwn(keyDigests, secret) ? (keyDigests[secret] ?? []) : [];
-  const auth =
-    http.auth.type === 'None'
-      ? ({ type: 'None' } as const)
-      : ({ type: 'Key', sha256: [...digests].sort() } as const);
+  if (type !== 'Http' || !http) return [];
   const { hosts, path, methods } = http;
+  const auth = entryAuth(http.auth, keyDigests);
   return [{ name, to, type, hosts: [...hosts].sort(), path, methods: [...methods].sort(), auth }];
+}
+
+function entryAuth(
+  { type, jwt, key }: NonNullable<Trigger['http']>['auth'],
+  keyDigests: Readonly<Record<string, readonly string[]>>,
+): EntryAuth {
+  if (type === 'None') return { type };
+  if (type === 'Jwt' && jwt) return { type, issuer: jwt.issuer, audiences: [...jwt.audiences].sort() };
+  const secret = key?.secretRef.name ?? '';
+  const digests = Object.hasOwn(keyDigests, secret) ? (keyDigests[secret] ?? []) : [];
+  return { type: 'Key', sha256: [...digests].sort() };
 }
 
 /** What a unit's rights on the bus follow from (D11). */

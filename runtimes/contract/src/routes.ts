@@ -92,8 +92,15 @@ export interface EntryTrigger {
   readonly hosts: readonly string[];
   readonly path: string;
   readonly methods: readonly string[];
-  readonly auth: { readonly type: 'None' } | { readonly type: 'Key'; readonly sha256: readonly string[] };
+  readonly auth: EntryAuth;
 }
+
+/** Who may come in. A reader shuts what it has no word for: a type that is added later opens no door of an older gateway. */
+export type EntryAuth =
+  | { readonly type: 'None' }
+  | { readonly type: 'Key'; readonly sha256: readonly string[] }
+  /** A signed token of the issuer, for one of the audiences. */
+  | { readonly type: 'Jwt'; readonly issuer: string; readonly audiences: readonly string[] };
 
 /** State of an entry's async call, in the bucket of calls. */
 export interface CallRecord {

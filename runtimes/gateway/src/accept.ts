@@ -23,12 +23,13 @@ import { HeaderBlock, sendWork } from '@sinter/bus';
 import type { Clock, Session } from '@sinter/bus';
 import { answerJson, answerProblem } from './answer.ts';
 import type { Exchange } from './answer.ts';
-import { noSuchCall } from './asked.ts';
+import { authUnavailable, noSuchCall } from './asked.ts';
 import type { Asked } from './asked.ts';
 import { readKey } from './bucket.ts';
 import { deployed, headOf } from './invoke.ts';
 import type { CallAsked } from './invoke.ts';
 import { Problem, problemOf } from './problem.ts';
+import { mayRead } from './rights.ts';
 import { START_DEADLINE_HEADER } from './terms.ts';
 import type { Terms } from './terms.ts';
 
@@ -90,12 +91,16 @@ export async function accept(
 export async function state(
   options: AcceptOptions,
   exchange: Exchange,
-  { workflow, callId, mayRead }: Extract<Asked, { what: 'State' }>,
+  { workflow, callId, rights }: Extract<Asked, { what: 'State' }>,
 ): Promise<void> {
   try {
     const record = await readRecord(options, workflow, callId);
-    if (!record || !mayRead(record.function)) answerProblem(exchange, noSuchCall());
-    else answerJson(exchange, 200, shown(record));
+    if (record && mayRead(rights, record.function)) answerJson(exchange, 200, shown(record));
+    else
+      answerProblem(
+        exchange,
+        record && rights.unjudged.has(record.function) ? authUnavailable() : noSuchCall(),
+      );
   } catch (cause) {
     const { code } = asCallError(cause);
     answerProblem(

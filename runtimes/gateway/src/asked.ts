@@ -11,9 +11,13 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { isCallId } from '@sinter/contract';
-import { admits, judge, showsToken, shownBy } from './auth.ts';
-import type { Shown } from './auth.ts';
+import { admits, showsToken, shownBy } from './auth.ts';
+import type { KnownAuth, Shown } from './auth.ts';
+import type { JwtAuth, Tokens } from './jwt/tokens.ts';
+import type { Refusal } from './jwt/verdict.ts';
 import { Problem } from './problem.ts';
+import { noRights, rightsIn } from './rights.ts';
+import type { Rights } from './rights.ts';
 import { hostName, pathKey } from './table.ts';
 import type { Candidate, Table, Workflow } from './table.ts';
 
@@ -22,30 +26,35 @@ export type Asked =
       readonly what: 'Call';
       readonly workflow: Workflow;
       readonly function: string;
-      /** Who asks, as far as keys tell clients apart; empty for anybody. Idempotency keys count within it. */
+      /** Who asks, as far as keys and tokens tell clients apart; empty for anybody. Idempotency keys count within it. */
       readonly principal: string;
     }
   | {
       readonly what: 'State';
       readonly workflow: Workflow;
       readonly callId: string;
-      /** May the sender read calls of that function? */
-      readonly mayRead: (fn: string) => boolean;
+      /** What the sender may read. */
+      readonly rights: Rights;
     }
   | { readonly what: 'Health' }
   | { readonly what: 'Readiness' };
 
+type Judged = Asked | Problem;
+
 export class Doorkeeper {
   readonly #table: Table;
   readonly #token: Buffer | undefined;
+  readonly #tokens: Tokens;
 
   /** `token` is the digest of the one that opens everything; undefined: there is none. */
-  constructor(table: Table, token: Buffer | undefined) {
+  constructor(table: Table, token: Buffer | undefined, tokens: Tokens) {
     this.#table = table;
     this.#token = token;
+    this.#tokens = tokens;
   }
 
-  judge(req: IncomingMessage): Asked | Problem {
+  /** At once, but for what only an issuer's keys can tell. */
+  judge(req: IncomingMessage): Judged | Promise<Judged> {
     const path = pathOf(req.url ?? '');
     if (path === undefined) return new Problem('BadRequest', 'the path of the request cannot be read');
     if (path.startsWith('/call/')) return this.#underCall(req, path.slice('/call/'.length).split('/'));
@@ -53,15 +62,31 @@ export class Doorkeeper {
     return this.#trigger(req, path);
   }
 
-  #trigger(req: IncomingMessage, path: string): Asked | Problem {
+  #trigger(req: IncomingMessage, path: string): Judged | Promise<Judged> {
     const candidates = this.#table.at(hostName(req.headers.host), path);
     if (candidates.length === 0) return nothingHere();
     const chosen = candidates.find(({ trigger }) => trigger.methods.includes(req.method ?? ''));
     if (!chosen) return wrongMethod(candidates.flatMap(({ trigger }) => trigger.methods));
-    return enter(chosen, req);
+    const { auth } = chosen.trigger;
+    return auth.type === 'Jwt' ? this.#byToken(chosen, auth, req) : byKey(chosen, auth, req);
   }
 
-  #underCall(req: IncomingMessage, parts: readonly string[]): Asked | Problem {
+  #byToken({ workflow, trigger }: Candidate, auth: JwtAuth, req: IncomingMessage): Problem | Promise<Judged> {
+    const { token } = shownBy(req.headers);
+    if (token === undefined) return tokenMissing();
+    return this.#tokens.judge(auth, token).then((judgement) => {
+      switch (judgement.is) {
+        case 'Known':
+          return open(workflow, trigger.to, judgement.principal);
+        case 'Refused':
+          return tokenRefused(judgement);
+        case 'Unavailable':
+          return authUnavailable();
+      }
+    });
+  }
+
+  #underCall(req: IncomingMessage, parts: readonly string[]): Judged | Promise<Judged> {
     const [namespace = '', name = '', third = '', callId, ...rest] = parts;
     if (rest.length > 0 || third === '') return nothingHere();
     const workflow = this.#table.get(namespace, name);
@@ -72,7 +97,7 @@ export class Doorkeeper {
     return this.#call(req, workflow, third, known);
   }
 
-  #call(req: IncomingMessage, w: Workflow | undefined, fn: string, known: boolean): Asked | Problem {
+  #call(req: IncomingMessage, w: Workflow | undefined, fn: string, known: boolean): Judged {
     const exposed = w?.entry?.expose === 'All';
     if (!known && !exposed) return this.#token === undefined ? nothingHere() : tokenNeeded();
     if (!w) return new Problem('NoSuchFunction', `there is no such workflow; there are: ${this.#names()}`);
@@ -87,15 +112,27 @@ export class Doorkeeper {
     callId: string,
     shown: Shown,
     known: boolean,
-  ): Asked | Problem {
-    const triggers = w?.entry?.triggers ?? [];
-    const mayRead = (fn: string): boolean =>
-      known || w?.entry?.expose === 'All' || triggers.some((t) => t.to === fn && admits(t.auth, shown));
-    if (!known && w?.entry?.expose !== 'All' && !triggers.some((t) => admits(t.auth, shown)))
-      return this.#token === undefined && triggers.length === 0 ? nothingHere() : unauthorized(shown);
+  ): Judged | Promise<Judged> {
+    const rights = rightsIn(w, shown, known, this.#tokens);
+    const judged = (r: Rights): Judged => this.#stateBy(r, req, w, callId, shown);
+    return rights instanceof Promise ? rights.then(judged) : judged(rights);
+  }
+
+  #stateBy(
+    rights: Rights,
+    req: IncomingMessage,
+    w: Workflow | undefined,
+    callId: string,
+    shown: Shown,
+  ): Judged {
+    if (noRights(rights)) {
+      if (rights.unjudged.size > 0) return authUnavailable();
+      const nothing = this.#token === undefined && (w?.entry?.triggers ?? []).length === 0;
+      return nothing ? nothingHere() : unauthorized(shown);
+    }
     if (!w || !isCallId(callId)) return noSuchCall();
     if (req.method !== 'GET') return wrongMethod(['GET']);
-    return { what: 'State', workflow: w, callId, mayRead };
+    return { what: 'State', workflow: w, callId, rights };
   }
 
   #names(): string {
@@ -116,21 +153,21 @@ function pathOf(target: string): string | undefined {
   return pathKey(query < 0 ? path : path.slice(0, query));
 }
 
-function own(method: string, path: string): Asked | Problem {
+function own(method: string, path: string): Judged {
   const what = path === '/-/healthz' ? 'Health' : path === '/-/readyz' ? 'Readiness' : undefined;
   if (!what) return nothingHere();
   return method === 'GET' || method === 'HEAD' ? { what } : wrongMethod(['GET', 'HEAD']);
 }
 
-function enter({ workflow, trigger }: Candidate, req: IncomingMessage): Asked | Problem {
-  if (trigger.auth.type === 'None') return open(workflow, trigger.to, '');
+function byKey({ workflow, trigger }: Candidate, auth: KnownAuth, req: IncomingMessage): Judged {
+  if (auth.type === 'None') return open(workflow, trigger.to, '');
   const shown = shownBy(req.headers);
-  if (judge(trigger.auth, shown) !== 'Known') return unauthorized(shown);
+  if (!admits(auth, shown)) return unauthorized(shown);
   const principal = (shown.bearer ?? shown.apiKey)?.toString('hex', 0, 8) ?? '';
   return open(workflow, trigger.to, principal);
 }
 
-function open(workflow: Workflow, fn: string, principal: string): Asked | Problem {
+function open(workflow: Workflow, fn: string, principal: string): Judged {
   if (workflow.entry?.suspended === true)
     return new Problem(
       'Suspended',
@@ -158,21 +195,36 @@ const wrongMethod = (allowed: readonly string[]): Problem => {
 
 const unauthorized = (shown: Shown): Problem => {
   const given = shown.bearer !== undefined || shown.apiKey !== undefined;
-  return new Problem(
-    'NotAllowed',
+  return closed(
     given
       ? 'the key is not one of those that open this path'
       : 'a key is needed: Authorization: Bearer KEY, or X-Api-Key: KEY',
-    {
-      status: 401,
-      headers: { 'WWW-Authenticate': `Bearer realm="sinter"${given ? ', error="invalid_token"' : ''}` },
-    },
+    given ? 'error="invalid_token"' : undefined,
   );
 };
 
-const tokenNeeded = (): Problem =>
+const tokenMissing = (): Problem => closed('a token is needed: Authorization: Bearer TOKEN');
+
+const tokenRefused = ({ reason, says }: Refusal): Problem =>
+  closed(says, `error="invalid_token", error_description="${says}"`, reason);
+
+/** 401, with the challenge that RFC 6750 asks for. */
+const closed = (detail: string, challenge?: string, reason?: string): Problem =>
+  new Problem('NotAllowed', detail, {
+    status: 401,
+    ...(reason === undefined ? {} : { reason }),
+    headers: {
+      'WWW-Authenticate': `Bearer realm="sinter"${challenge === undefined ? '' : `, ${challenge}`}`,
+    },
+  });
+
+export const authUnavailable = (): Problem =>
   new Problem(
-    'NotAllowed',
+    'AuthUnavailable',
+    "the token cannot be judged: its issuer's keys cannot be had at the moment, try again",
+  );
+
+const tokenNeeded = (): Problem =>
+  closed(
     "this function is not exposed: it takes the run's token as Authorization: Bearer TOKEN (sinter invoke sends it)",
-    { status: 401, headers: { 'WWW-Authenticate': 'Bearer realm="sinter"' } },
   );

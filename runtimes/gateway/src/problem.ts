@@ -23,6 +23,7 @@ export type GatewayCode =
   | 'NotAsync'
   | 'NotDeployed'
   | 'Suspended'
+  | 'AuthUnavailable'
   | 'Internal';
 
 export type ProblemCode = ErrorCode | GatewayCode;
@@ -55,6 +56,7 @@ const KINDS: Readonly<Record<ProblemCode, Kind>> = {
   Overloaded: { status: 503, title: 'No instance has room' },
   NotDeployed: { status: 503, title: 'Nothing is deployed yet' },
   Suspended: { status: 503, title: 'The workflow is suspended' },
+  AuthUnavailable: { status: 503, title: 'Who may come in cannot be told at the moment' },
   Timeout: { status: 504, title: 'No result came in time' },
   TooManyHops: { status: 508, title: 'The chain of calls is too long' },
 };
@@ -64,6 +66,7 @@ const RETRY_AFTER: Partial<Record<ProblemCode, number>> = {
   Overloaded: 1,
   BusUnavailable: 1,
   NotDeployed: 1,
+  AuthUnavailable: 2,
   QuotaExceeded: 5,
   Suspended: 60,
 };

@@ -3,7 +3,7 @@
  * record of another version, or a broken one, is reported and leaves the last good one in force.
  */
 import { isSpoken } from '@sinter/contract';
-import type { EntryRecord, RouteRecord } from '@sinter/contract';
+import type { EntryRecord, EntryTrigger, RouteRecord } from '@sinter/contract';
 
 const decoder = new TextDecoder();
 type Fields = Readonly<Record<string, unknown>>;
@@ -29,7 +29,8 @@ export function readEntryRecord(bytes: Uint8Array): EntryRecord {
   demand(e['expose'] === 'Triggers' || e['expose'] === 'All', 'expose is neither Triggers nor All');
   demand(isList(e['functions'], isText), 'functions is no list of texts');
   demand(isList(e['triggers'], isTrigger), 'a trigger is not complete');
-  return e as unknown as EntryRecord;
+  const entry = e as unknown as EntryRecord;
+  return { ...entry, triggers: entry.triggers.map(shutUnknown) };
 }
 
 function parse(bytes: Uint8Array): Fields {
@@ -58,6 +59,21 @@ const isTrigger = (v: unknown): boolean =>
   isList(v['methods'], isText) &&
   isAuth(v['auth']);
 
-/** An auth of a kind that is not known here must not read as an open door. */
-const isAuth = (v: unknown): boolean =>
-  isObject(v) && (v['type'] === 'None' || (v['type'] === 'Key' && isList(v['sha256'], isText)));
+/** An auth of a kind that is not known here is taken, and shut by `shutUnknown`: it must not read as an open door. */
+function isAuth(v: unknown): boolean {
+  if (!isObject(v)) return false;
+  switch (v['type']) {
+    case 'Key':
+      return isList(v['sha256'], isText);
+    case 'Jwt':
+      return isText(v['issuer']) && isList(v['audiences'], isText);
+    default:
+      return isText(v['type']);
+  }
+}
+
+const KINDS: ReadonlySet<unknown> = new Set(['None', 'Key', 'Jwt']);
+
+/** A trigger whose auth a later version knows has no key here: nobody comes in, and the rest of the record holds. */
+const shutUnknown = (trigger: EntryTrigger): EntryTrigger =>
+  KINDS.has(trigger.auth.type) ? trigger : { ...trigger, auth: { type: 'Key', sha256: [] } };

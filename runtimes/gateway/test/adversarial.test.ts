@@ -242,10 +242,11 @@ describe('against the gateway', () => {
       'a route of a far version': [key, { ...route({ generation: 2 }), version: 99 }],
       'an older generation': [key, route({ generation: 0, current: '' })],
       'an entry without triggers': [`_gateway.${key}`, { ...good, triggers: undefined }],
-      'an auth of an unknown kind': [
+      'an auth that lacks what it needs': [
         `_gateway.${key}`,
         { ...good, triggers: [{ ...trigger(), auth: { type: 'Jwt' } }] },
       ],
+      'an auth without a type': [`_gateway.${key}`, { ...good, triggers: [{ ...trigger(), auth: {} }] }],
       'no auth': [`_gateway.${key}`, { ...good, triggers: [{ ...trigger(), auth: undefined }] }],
     };
     for (const [name, [at, value]] of Object.entries(rows))

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import type { IncomingHttpHeaders, RequestOptions } from 'node:http';
 import { Gate, Intake, Listener, Puller, Session } from '@sinter/bus';
-import type { PulledWork, Run } from '@sinter/bus';
+import type { Clock, PulledWork, Run } from '@sinter/bus';
 import { CALLS_BUCKET, CallError, callKey, kvSubject, unitInbox } from '@sinter/contract';
 import type {
   Call,
@@ -89,7 +89,11 @@ export async function startRig(
   const book = await openRoutes(nc);
   const problems: string[] = [];
   const ends: (() => Promise<void>)[] = [];
-  const startGateway = async (over: Partial<GatewayBootstrap> = {}, limits?: ServerLimits) => {
+  const startGateway = async (
+    over: Partial<GatewayBootstrap> = {},
+    limits?: ServerLimits,
+    clock: Clock = performance,
+  ) => {
     const { jwt, seed } = bus.signGateway();
     const bootstrap: GatewayBootstrap = {
       servers: [bus.urlOf('hub')],
@@ -103,7 +107,7 @@ export async function startRig(
     };
     const gateway = await Gateway.start({
       bootstrap,
-      clock: performance,
+      clock,
       wallClock: Date.now,
       onProblem: (problem) => problems.push(problem),
       ...(limits === undefined ? {} : { limits }),
