@@ -29,22 +29,22 @@ import {
   unitInbox,
 } from '@sinter/contract';
 import type { InstanceKey } from '@sinter/contract';
-import { encodeClaims, keyOf, seconds } from './claims.ts';
+import { encodeClaims, publicKeyOf, seconds } from './claims.ts';
 import type { BusKeys } from './keys.ts';
 
 /** Seconds since 1970, in the past of every clock. */
 const FIXED_AT = 1_700_000_000;
 
-export const operatorKey = (keys: BusKeys): string => keyOf(keys.operatorSeed).getPublicKey();
-export const accountKey = (keys: BusKeys): string => keyOf(keys.accountSeed).getPublicKey();
-export const storeKey = (keys: BusKeys): string => keyOf(keys.storeSeed).getPublicKey();
-export const systemKey = (keys: BusKeys): string => keyOf(keys.systemSeed).getPublicKey();
+export const operatorKey = (keys: BusKeys): string => publicKeyOf(keys.operatorSeed);
+export const accountKey = (keys: BusKeys): string => publicKeyOf(keys.accountSeed);
+export const storeKey = (keys: BusKeys): string => publicKeyOf(keys.storeSeed);
+export const systemKey = (keys: BusKeys): string => publicKeyOf(keys.systemSeed);
 
 /** The operator's token: what every server trusts. It never changes (`auth.ts`, invariant 2), so it has one time for ever. */
 export function signOperatorToken(keys: BusKeys): string {
   const nats = { type: 'operator' as const, system_account: systemKey(keys) };
   const claims = { name: 'sinter', sub: operatorKey(keys), iat: FIXED_AT, nats };
-  return encodeClaims(claims, keyOf(keys.operatorSeed));
+  return encodeClaims(claims, keys.operatorSeed);
 }
 
 /** The account of calls, as the hub or as a leaf is to know it. */
@@ -148,6 +148,6 @@ const restricted = (keys: BusKeys) => ({
 });
 
 function accountToken(keys: BusKeys, seed: string, name: string, nowMs: number, nats: object): string {
-  const claims = { name, sub: keyOf(seed).getPublicKey(), iat: seconds(nowMs) };
-  return encodeClaims({ ...claims, nats: { ...nats, type: 'account' } }, keyOf(keys.operatorSeed));
+  const claims = { name, sub: publicKeyOf(seed), iat: seconds(nowMs) };
+  return encodeClaims({ ...claims, nats: { ...nats, type: 'account' } }, keys.operatorSeed);
 }

@@ -23,6 +23,14 @@ export interface BusKeys {
   readonly revoked: Readonly<Record<string, number>>;
 }
 
+/** What it takes to issue credentials in the two accounts. */
+export interface Signers {
+  readonly accountSeed: string;
+  readonly storeSeed: string;
+  /** Public keys of the accounts, where the seeds are not their own but those of signing keys of them. */
+  readonly signingFor?: { readonly calls: string; readonly store: string };
+}
+
 /** When something is issued, and for how long. */
 export interface Validity {
   readonly nowMs: number;
@@ -70,7 +78,8 @@ function parseSeed(fields: ReadonlyMap<string, unknown>, field: string, prefix: 
   throw new Error(`bus keys: ${field} must be an nkey seed that begins with ${prefix}`);
 }
 
-function parseRevoked(value: unknown): Readonly<Record<string, number>> {
+/** Reads what is revoked. The error names the key. */
+export function parseRevoked(value: unknown): Readonly<Record<string, number>> {
   const entries: [string, unknown][] = Object.entries(value ?? {});
   const bad = entries.find(([key, at]) => !key.startsWith('U') || !Number.isSafeInteger(at));
   if (bad) throw new Error(`bus keys: revoked.${bad[0]} must be a user's public key with seconds since 1970`);

@@ -13,7 +13,7 @@ import type { UnitScope } from '@sinter/contract';
 import { createUser } from '@nats-io/nkeys';
 import { startTestBus } from '../local/nats/testBus.ts';
 import type { TestBus } from '../local/nats/testBus.ts';
-import { encodeClaims, keyOf, seconds, seedOf } from './claims.ts';
+import { encodeClaims, seconds, seedOf } from './claims.ts';
 import type { NewCredential } from './credentials.ts';
 import type { BusKeys } from './keys.ts';
 import { provisionAsync, provisionBuckets, provisionNamespace } from './provision.ts';
@@ -85,7 +85,7 @@ export function signAllCalls(keys: BusKeys): NewCredential {
   const everything = { allow: ['>'] };
   const rights = { type: 'user' as const, pub: everything, sub: everything, subs: -1, data: -1, payload: -1 };
   const claims = { name: 'spy', sub: key.getPublicKey(), iat: seconds(Date.now()), nats: rights };
-  const jwt = encodeClaims(claims, keyOf(keys.accountSeed));
+  const jwt = encodeClaims(claims, keys.accountSeed);
   return { jwt, seed: seedOf(key), publicKey: key.getPublicKey(), expiresAtMs: Infinity };
 }
 
