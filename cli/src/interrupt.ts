@@ -50,3 +50,6 @@ export function onInterrupt(onForce: () => void): Interrupt {
 
 /** 128 + the signal's number, as shells have it. */
 export const exitCodeOf = (signal: NodeJS.Signals): number => 128 + constants.signals[signal];
+
+/** The exit code of what was ended before it was done. */
+export const endedBy = ({ by }: Interrupt): number => exitCodeOf(by() ?? 'SIGINT');

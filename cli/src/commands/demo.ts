@@ -17,7 +17,7 @@ import { isRefused, planPaths, printFindings, requireWorkflow } from '../applica
 import { EXIT, Refusal } from '../exit.ts';
 import type { ExitCode } from '../exit.ts';
 import { GatewayClient } from '../gatewayClient.ts';
-import { exitCodeOf, onInterrupt } from '../interrupt.ts';
+import { endedBy, onInterrupt } from '../interrupt.ts';
 import type { Interrupt } from '../interrupt.ts';
 import { offerLoad, quantile } from '../load.ts';
 import type { LoadResult } from '../load.ts';
@@ -80,11 +80,11 @@ export async function demoCommand(options: DemoOptions, terminal: Terminal): Pro
     if (run) rmSync(run.stateFile, { force: true });
   });
   try {
-    run = await start(terminal);
+    run = await start(terminal, interrupt.signal);
+    if (run === undefined) return endedBy(interrupt);
     const stage: Stage = { run, root, inputs, terminal, json: options.json, interrupt, signal: undefined };
     const measured = await measureAll(stage, objects);
-    const by = interrupt.by();
-    if (by !== undefined) return exitCodeOf(by);
+    if (interrupt.signal.aborted) return endedBy(interrupt);
     report(measured, root, options, terminal);
     return measured.every(isClean) ? EXIT.done : EXIT.callFailed;
   } finally {
@@ -93,9 +93,11 @@ export async function demoCommand(options: DemoOptions, terminal: Terminal): Pro
   }
 }
 
-async function start({ err }: Terminal): Promise<LocalRun> {
+/** Undefined: it was ended before it had begun, which is no failure. */
+async function start({ err }: Terminal, signal: AbortSignal): Promise<LocalRun | undefined> {
   try {
     return await startLocalRun({
+      signal,
       machines: 0,
       onProgress: (line) => err.line(err.colors.dim(plain(line))),
       onLog: ({ level, source, message, function: fn }) => {
@@ -104,6 +106,7 @@ async function start({ err }: Terminal): Promise<LocalRun> {
       },
     });
   } catch (cause) {
+    if (signal.aborted) return undefined;
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Refusal(EXIT.refused, `the demo could not be started: ${why}`, { cause });
   }

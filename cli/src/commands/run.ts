@@ -7,6 +7,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { startLocalRun } from '@sinter/operator/local/main';
+import { removeState } from '@sinter/operator/local/stateFile';
 import type { ApplyReport, AppliedWorkflow, LocalRun, LogRecord } from '@sinter/operator/local/run';
 import { isError } from '@sinter/operator/model/finding';
 import { declaresWorkflow, isRefused, planPaths, printFindings, requireWorkflow } from '../application.ts';
@@ -47,7 +48,8 @@ export async function runCommand(options: RunOptions, terminal: Terminal): Promi
     if (run) rmSync(run.stateFile, { force: true });
   });
   try {
-    run = await start(options, voice);
+    run = await start(options, voice, interrupt.signal);
+    if (run === undefined) return EXIT.done;
     // Not awaited after an interrupt: applying may wait for a unit that never comes, and stopping ends that too.
     const loop = new Loop(run, options, voice, interrupt).go(first);
     await Promise.race([loop, aborted(interrupt.signal)]);
@@ -68,12 +70,14 @@ const aborted = (signal: AbortSignal): Promise<void> =>
 async function end(run: LocalRun, voice: Voice): Promise<void> {
   voice.close('stopping: calls under way are finished; Ctrl-C again ends at once');
   await run.stop();
-  rmSync(run.stateFile, { force: true });
+  await removeState(run.stateFile);
 }
 
-async function start(options: RunOptions, voice: Voice): Promise<LocalRun> {
+/** Undefined: it was ended before it had begun, which is no failure. */
+async function start(options: RunOptions, voice: Voice, signal: AbortSignal): Promise<LocalRun | undefined> {
   try {
     return await startLocalRun({
+      signal,
       machines: options.machines,
       port: options.port,
       ...(options.state === undefined ? {} : { stateFolder: options.state }),
@@ -85,6 +89,7 @@ async function start(options: RunOptions, voice: Voice): Promise<LocalRun> {
       },
     });
   } catch (cause) {
+    if (signal.aborted) return undefined;
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Refusal(EXIT.refused, `the run could not be started: ${why}`, { cause });
   }

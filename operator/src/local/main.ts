@@ -9,16 +9,15 @@
  *  2. After `stop`, or after this process died however, no process of the run is left, and no file but what
  *     `stateFolder` keeps.
  */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { ROUTES_BUCKET, kvStream, newId } from '@sinter/contract';
 import type { InstanceKey, WorkflowKey } from '@sinter/contract';
 import { connectAs } from '../bus/connect.ts';
 import { signOperator } from '../bus/credentials.ts';
 import type { NewCredential } from '../bus/credentials.ts';
-import { CREDENTIAL_LIFETIME_MS, createKeys, parseKeys, revoke } from '../bus/keys.ts';
+import { CREDENTIAL_LIFETIME_MS, createKeys, revoke } from '../bus/keys.ts';
 import type { BusKeys, Validity } from '../bus/keys.ts';
 import { listenToInstances } from '../bus/listen.ts';
 import { putModule } from '../bus/modules.ts';
@@ -33,12 +32,13 @@ import { CredentialKeeper } from './credentials.ts';
 import { Deployment } from './deployment.ts';
 import type { DeploymentPorts, UnitTarget } from './deployment.ts';
 import { Fleet, logRecord } from './fleet.ts';
+import { keptKeys, temporaryFolder } from './folders.ts';
 import { localMachines } from './machines.ts';
 import { locateNatsServer } from './nats/locate.ts';
 import { HUB, startServers } from './nats/servers.ts';
 import type { Servers } from './nats/servers.ts';
 import type { ApplyReport, LocalRun, LocalRunOptions, LogRecord, RawObject, WorkflowFigures } from './run.ts';
-import { runsFolder, stateFileOf, writeState } from './stateFile.ts';
+import { removeState, runsFolder, stateFileOf, writeState } from './stateFile.ts';
 import { sweepAfter } from './sweeper.ts';
 import type { Sweeper } from './sweeper.ts';
 import type { LocalMachine } from './targets.ts';
@@ -144,8 +144,8 @@ class Run implements LocalRun {
   }
 
   async start(): Promise<void> {
-    const { onProgress } = this.#options;
-    const { path } = await locateNatsServer({ env: process.env, onProgress });
+    const { onProgress, signal } = this.#options;
+    const { path } = await locateNatsServer({ env: process.env, onProgress, signal });
     await this.#openFolder();
     const names =
       this.#options.machines === 0 ? [] : localMachines(this.#options.machines).map((m) => m.name);
@@ -159,6 +159,7 @@ class Run implements LocalRun {
         this.#bringBack(`nats ${name}`, `ended: ${problem}`, () => this.#needServers().restart(name));
       },
     });
+    signal?.throwIfAborted();
     this.#machines = machinesOf(names, this.#servers);
     const nc = await connectAs(this.#servers.hub.url, signOperator(this.#keys, { nowMs: Date.now() }), {
       maxReconnectAttempts: -1,
@@ -429,18 +430,10 @@ class Run implements LocalRun {
 
   async #openFolder(): Promise<void> {
     const { stateFolder } = this.#options;
-    if (stateFolder === undefined) {
-      this.#folder = await mkdtemp(join(tmpdir(), 'sinter-run-'));
-      this.#sweeper = sweepAfter([this.#folder, this.stateFile]);
-      return;
-    }
-    this.#folder = stateFolder;
-    this.#sweeper = sweepAfter([this.stateFile]);
-    await mkdir(stateFolder, { recursive: true, mode: 0o700 });
-    const path = join(stateFolder, 'keys.json');
-    const kept = await readFile(path, 'utf8').catch(() => '');
-    if (kept === '') await writeFile(path, JSON.stringify(this.#keys), { mode: 0o600 });
-    else this.#keys = parseKeys(kept);
+    this.#folder = stateFolder ?? (await temporaryFolder());
+    if (stateFolder !== undefined) this.#keys = await keptKeys(stateFolder, this.#keys);
+    const files = stateFolder === undefined ? [this.#folder, this.stateFile] : [this.stateFile];
+    this.#sweeper = sweepAfter(files, dirname(this.stateFile));
   }
 
   async #writeState(): Promise<void> {
@@ -465,7 +458,7 @@ class Run implements LocalRun {
   async #stop(): Promise<void> {
     clearInterval(this.#renewal);
     clearTimeout(this.#revoking);
-    await rm(this.stateFile, { force: true });
+    await removeState(this.stateFile);
     await this.#gateway?.stop(STOP_GRACE_MS);
     await Promise.all((this.#applier?.deployments ?? []).map((d) => d.stop(UNIT_GRACE_MS)));
     await this.#nc?.close();

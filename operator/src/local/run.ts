@@ -19,6 +19,8 @@ export interface LocalRunOptions {
   readonly stateFolder?: string;
   /** Port of the gateway on 127.0.0.1; 0 or absent: a free one. */
   readonly port?: number;
+  /** Aborted before the start is over: it ends, rejects with the signal's reason, and leaves nothing behind. */
+  readonly signal?: AbortSignal | undefined;
   /** What takes over a second says so here; one line each. */
   readonly onProgress: (line: string) => void;
   /** Lines of functions, hosts and servers. */

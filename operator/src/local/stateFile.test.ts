@@ -1,11 +1,11 @@
 /** Where runs are found by other commands: only in what is the user's own. */
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { RunState } from './run.ts';
-import { liveRuns, runsFolder, stateFileOf, writeState } from './stateFile.ts';
+import { liveRuns, removeState, runsFolder, stateFileOf, writeState } from './stateFile.ts';
 
 const STATE: RunState = {
   version: 1,
@@ -55,7 +55,29 @@ describe('the state file of a run', () => {
 
   it('that cannot be written is an error, also where no folder can be made at all', async () => {
     const path = stateFileOf('/proc/sinter', 1);
-    await assert.rejects(writeState(path, STATE), /\/proc\/sinter, cannot be made/);
+    await assert.rejects(writeState(path, STATE), /\/proc\/sinter, cannot be made: .*; set XDG_RUNTIME_DIR/);
+  });
+
+  it('is removed with its folder, unless another run is in it', async () => {
+    const folder = join(temporary, 'sinter');
+    const [mine, other] = [1, process.pid].map((pid) => stateFileOf(folder, pid));
+    await writeState(mine ?? '', { ...STATE, pid: 1 });
+    await writeState(other ?? '', STATE);
+    await removeState(mine ?? '');
+    assert.deepEqual(await liveRuns(folder), [STATE]);
+    await removeState(other ?? '');
+    assert.deepEqual(await readdir(temporary), []);
+    await removeState(other ?? ''); // it is gone already
+  });
+
+  it('is written though a run that ends takes the empty folder away in the same moment', async () => {
+    const folder = join(temporary, 'sinter');
+    const path = stateFileOf(folder, process.pid);
+    for (let i = 0; i < 50; i++) {
+      await Promise.all([writeState(path, STATE), removeState(stateFileOf(folder, 1))]);
+      assert.deepEqual(await liveRuns(folder), [STATE]);
+      await rm(path);
+    }
   });
 
   it('lies in the temporary folder where XDG_RUNTIME_DIR names a folder that is not there', () => {

@@ -7,10 +7,15 @@
  * everybody's, and a name in it that can be guessed can be taken before us.
  */
 import { accessSync, constants } from 'node:fs';
-import { lstat, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readFile, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { codeOf, whyNot } from './folders.ts';
 import type { RunState } from './run.ts';
+
+const REMEDY = 'set XDG_RUNTIME_DIR to a folder of your own';
+/** How often a folder is made that others take away in the same moment. */
+const TRIES = 3;
 
 /** `$XDG_RUNTIME_DIR/sinter`; where that is not set or of no use, a folder of the user's in the temporary folder. */
 export function runsFolder(env: NodeJS.ProcessEnv = process.env): string {
@@ -33,11 +38,26 @@ export const stateFileOf = (folder: string, pid: number): string => join(folder,
 
 /** Replaces the file as a whole, so that a reader never sees half of it. Rejects where the folder is not the user's own. */
 export async function writeState(path: string, state: RunState): Promise<void> {
-  const folder = join(path, '..');
-  await makeOwn(folder);
+  const folder = dirname(path);
   const next = `${path}.next`;
-  await writeFile(next, JSON.stringify(state), { mode: 0o600 });
-  await rename(next, path);
+  for (let left = TRIES; ; left--) {
+    await makeOwn(folder);
+    try {
+      await writeFile(next, JSON.stringify(state), { mode: 0o600 });
+      await rename(next, path);
+      return;
+    } catch (cause) {
+      // Another run has just ended and has taken the empty folder away.
+      if (codeOf(cause) === 'ENOENT' && left > 1) continue;
+      throw new Error(`the folder for state files, ${folder}, ${whyNot(cause)}; ${REMEDY}`, { cause });
+    }
+  }
+}
+
+/** Removes the file, and the folder when it was the last one in it. */
+export async function removeState(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await rmdir(dirname(path)).catch(() => undefined); // other runs are in it, or it is gone
 }
 
 /** Not `recursive`: there Node never ends where the parent takes no folders at all (/proc; seen with Node 24). */
@@ -45,14 +65,14 @@ async function makeOwn(folder: string): Promise<void> {
   try {
     await mkdir(folder, { mode: 0o700 });
   } catch (cause) {
-    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST'))
-      throw new Error(`the folder for state files, ${folder}, cannot be made: ${String(cause)}`, { cause });
+    if (codeOf(cause) !== 'EEXIST') {
+      const why = `the folder that it lies in ${whyNot(cause)}`;
+      throw new Error(`the folder for state files, ${folder}, cannot be made: ${why}; ${REMEDY}`, { cause });
+    }
   }
   if (await isOwn(folder)) return;
-  throw new Error(
-    `the folder for state files, ${folder}, belongs to somebody else or others may write to it: ` +
-      'remove it, or set XDG_RUNTIME_DIR to a folder of your own',
-  );
+  const why = 'belongs to somebody else or others may write to it: remove it, or';
+  throw new Error(`the folder for state files, ${folder}, ${why} ${REMEDY}`);
 }
 
 async function isOwn(folder: string): Promise<boolean> {

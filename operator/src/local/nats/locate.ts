@@ -29,6 +29,8 @@ export interface LocateOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Told, in a sentence, of what takes long. */
   readonly onProgress?: (sentence: string) => void;
+  /** Ends a fetch; then it rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** No usable nats-server; the message says how to get one. */
@@ -72,6 +74,7 @@ async function cachedOrFetched(options: LocateOptions, passedOver: readonly stri
   try {
     await fetchNatsServer(path, options);
   } catch (cause) {
+    options.signal?.throwIfAborted();
     throw missing([...passedOver, `Fetching it failed: ${sentence(cause)}`], cause);
   }
   const fetched = await usable(path);
