@@ -1,0 +1,3 @@
+module sinter.dev/testbed/pause
+
+go 1.24.0
