@@ -126,8 +126,7 @@ export class TestCluster {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.leaves.map((s) => s.process?.stop()));
-    await Promise.all(this.hubs.map((s) => s.process?.stop()));
+    for (const s of [...this.leaves, ...this.hubs]) await s.process?.stop();
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
@@ -232,12 +231,14 @@ export class TestCluster {
   async #listening(server: TestServer): Promise<void> {
     const limit = Date.now() + 20_000;
     const { process: started } = server;
-    let ended = false;
-    void started?.exited.then(() => (ended = true));
+    const ended = new AbortController();
+    void started?.exited.then(() => {
+      ended.abort();
+    });
     for (;;) {
       const log = await this.log(server.name);
       if (/Server is ready/.test(log.slice(log.lastIndexOf('Starting nats-server')))) return;
-      if (ended || Date.now() > limit)
+      if (ended.signal.aborted || Date.now() > limit)
         throw new Error(`${server.name}: ${log.slice(-2000)}${started?.said() ?? ''}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
