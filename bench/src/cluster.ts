@@ -6,7 +6,7 @@
  * this must reach them (`npm run testbed -- up` makes such a cluster).
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { fromKubeconfig } from '@sinter/operator/kube/connection';
+import { connection } from '@sinter/operator/kube/connection';
 import { kubeClient } from '@sinter/operator/kube/client';
 import type { KubeClient } from '@sinter/operator/kube/client';
 import { KINDS, kind } from '@sinter/operator/kube/objects';
@@ -58,8 +58,10 @@ export async function cluster(options: ClusterOptions): Promise<void> {
   const path = process.env['KUBECONFIG'];
   if (path === undefined || path === '')
     throw new Error('KUBECONFIG is not set; npm run testbed -- up makes a cluster and prints it');
-  const connection = await fromKubeconfig(path);
-  const client = kubeClient({ connection, userAgent: MANAGER });
+  const client = kubeClient({
+    connection: await connection({ environment: process.env }),
+    userAgent: MANAGER,
+  });
   try {
     const site = await siteOf(client);
     say(`# cluster, ${String(options.rounds)} rounds; median ± half the quartile distance\n`);
