@@ -16,6 +16,7 @@ const CHECKS: readonly Check[] = [
   { name: 'lint', command: ['eslint', '.', '--max-warnings', '0'], mend: 'mend what is listed' },
   { name: 'types', command: ['tsc', '--noEmit', '-p', '.'], mend: 'mend what is listed' },
   { name: 'generated files', command: ['node', 'crds/src/generate.ts', '--check'], mend: 'npm run generate' },
+  { name: 'chart', command: ['node', 'scripts/chart.ts', '--check'], mend: 'npm run generate' },
   {
     name: 'import arrows',
     command: ['node', '--test', 'test/arrows.test.ts'],
