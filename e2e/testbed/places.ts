@@ -67,7 +67,6 @@ export const STATE_PLACES = {
   machines: join(STATE, 'machine'),
   etcd: join(STATE, 'etcd'),
   registry: join(STATE, 'registry'),
-  volumes: join(STATE, 'volumes'),
   kubeconfig: join(STATE, 'admin.kubeconfig'),
   audit: join(STATE, 'log', 'audit.log'),
   ready: join(STATE, 'ready'),

@@ -17,6 +17,8 @@ import { ensureKubernetes, ensureMachine } from './parts/machine.ts';
 import type { MachinePrograms } from './parts/machine.ts';
 import { ensureBridge } from './parts/network.ts';
 import { ensurePki } from './parts/pki.ts';
+import { writeRegistryHosts } from './parts/registry.ts';
+import { ensureStorage } from './parts/storage.ts';
 import type { Architecture } from './places.ts';
 import { ARCHITECTURES, MACHINES, STATE, STATE_PLACES } from './places.ts';
 import { step } from './progress.ts';
@@ -44,6 +46,8 @@ export async function up(): Promise<void> {
     await ensureControlPlane(env);
     await ensureArchitecturePolicy();
     await ensureDns(env);
+    await ensureStorage();
+    await writeRegistryHosts();
   });
   await ensureMachines({ env, pause: binaries.pause.amd64 }, binaries);
   await writeFile(STATE_PLACES.ready, '');
