@@ -19,5 +19,6 @@ export {
   type ValidateOptions,
   type Verdict,
 } from './validate.ts';
+export { withoutDefaults } from './written.ts';
 export { RULES, rulesOf } from './rules/index.ts';
 export type { Finding, Rule } from './rules/rule.ts';
