@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, test } from 'node:test';
 import { parse } from 'yaml';
+import { parseConfig, variables } from '../operator/src/config/config.ts';
+import { secretNames } from '../operator/src/reconcile/busSecrets.ts';
 import { chartDifferences } from '../scripts/chart.ts';
 import {
   CHART,
@@ -202,6 +204,34 @@ describe('the names that the operator knows', { skip: NO_HELM }, () => {
     );
   });
 
+  it('and is told of all that it asks for, in words that it takes', async () => {
+    const asked = variables.map((v) => v.name).filter((name) => name !== 'SINTER_FAULT_POINT');
+    for (const values of Object.values(VALUE_SETS)) {
+      const env = await operatorEnv(values);
+      const given = {
+        SINTER_NAMESPACE: NAMESPACE,
+        SINTER_POD_NAME: 'p',
+        SINTER_SERVICE_ACCOUNT: 'sinter-operator',
+      };
+      const settings = { ...env, ...given };
+      parseConfig(settings);
+      const told = Object.keys(settings).filter((name) => name.startsWith('SINTER_'));
+      const bundled = env['SINTER_NATS_MODE'] === 'Bundled';
+      const expected = bundled ? asked.filter((name) => name !== 'SINTER_NATS_SECRET') : asked;
+      assert.deepEqual(told.sort(), expected.toSorted());
+    }
+  });
+
+  it('Secrets have the names under which the operator makes them', async () => {
+    const names = secretNames('sinter');
+    const mounted = podsOf(await render()).flatMap(({ pod }) => [
+      ...(pod.spec.volumes ?? []).map((v) => v.secret?.secretName),
+      ...pod.spec.containers[0].env.map((e) => e.valueFrom?.secretKeyRef?.name),
+    ]);
+    const used = [...new Set(mounted.filter((name) => name !== undefined))].sort();
+    assert.deepEqual(used, [names.gateway, names.hub, names.hubTls, names.leaf, names.leafTls].sort());
+  });
+
   it('with a NATS of the user it gets his addresses, his Secret and no leaves', async () => {
     const env = await operatorEnv(VALUE_SETS['NATS of the user, signing keys'] ?? {});
     assert.equal(env['SINTER_NATS_URLS'], 'tls://a.nats:4222,tls://b.nats:14222');
@@ -220,7 +250,8 @@ describe('the names that the operator knows', { skip: NO_HELM }, () => {
 });
 
 async function operatorEnv(values: object): Promise<Record<string, string | undefined>> {
-  const { env } = containerOf(await render(values), 'Deployment', 'sinter-operator');
+  const [operator] = podsOf(await render(values)).filter(({ owner }) => nameOf(owner).endsWith('-operator'));
+  const env = operator?.pod.spec.containers[0].env ?? [];
   return Object.fromEntries(env.map((e) => [e.name, e.value]));
 }
 

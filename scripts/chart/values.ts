@@ -50,7 +50,7 @@ const operator = group(
   {
     replicas: count(1, 1, 5, 'One leads, the others wait.'),
     leaderElection: flag(true, 'Elect a leader by a Lease. Off only for a single replica.'),
-    logLevel: oneOf(['trace', 'debug', 'info', 'warn', 'error'], 'info', 'Least level that is logged.'),
+    logLevel: oneOf(['debug', 'info', 'warn', 'error'], 'info', 'Least level that is logged.'),
     maxOldSpaceMiB: count(
       320,
       96,
@@ -222,7 +222,7 @@ const leaf = group(
 const external = group(
   {
     urls: z
-      .array(z.string().regex(/^(nats|tls):\/\/[^\s,]+$/))
+      .array(z.string().regex(/^(nats|tls):\/\/[^\s,/]+$/))
       .default([])
       .describe('Addresses of your NATS, for SigningKey and SharedCredential: tls://host:4222.'),
     secretName: text(
