@@ -118,6 +118,7 @@ export interface Container {
     readonly containerPort: number;
     readonly protocol: 'TCP';
   }[];
+  readonly startupProbe: Probe;
   readonly livenessProbe: Probe;
   readonly readinessProbe: Probe;
   readonly resources: { readonly requests: ResourceList; readonly limits: ResourceList };
@@ -156,7 +157,6 @@ export interface EnvFromSource {
 
 export interface Probe {
   readonly httpGet: { readonly path: string; readonly port: string };
-  readonly initialDelaySeconds?: number;
   readonly periodSeconds: number;
   readonly timeoutSeconds: number;
   readonly failureThreshold: number;

@@ -144,6 +144,7 @@ function container(options: PodOptions, secret: string): Container {
     env: [...hostEnvironment(options, secret), ...functions.env],
     ...(functions.envFrom.length > 0 ? { envFrom: functions.envFrom } : {}),
     ports: [{ name: 'health', containerPort: HEALTH_PORT, protocol: 'TCP' }],
+    startupProbe: STARTUP,
     livenessProbe: LIVENESS,
     readinessProbe: READINESS,
     resources: resourcesOf(options),
@@ -161,16 +162,14 @@ const probe = (path: string, terms: Omit<Probe, 'httpGet'>): Probe => ({
   ...terms,
 });
 
-/** Only for a process that hangs for a minute: a machine under load is slow, and a restart would lose calls. */
-const LIVENESS = probe('/healthz', {
-  initialDelaySeconds: 10,
-  periodSeconds: 10,
-  timeoutSeconds: 5,
-  failureThreshold: 6,
-});
+/** Until it serves it is asked each second, so that pods of an upgrade follow each other fast. */
+const STARTUP = probe('/readyz', { periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 120 });
 
-/** No call waits for it (instances announce themselves over the bus, D8): it paces the rolling of pods. */
-const READINESS = probe('/readyz', { periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3 });
+/** Only a process that hangs for a minute is ended: one under load is slow, and its end would lose calls. */
+const LIVENESS = probe('/healthz', { periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 });
+
+/** No call waits for it (instances announce themselves over the bus, D8): it is for people, and paces upgrades. */
+const READINESS = probe('/readyz', { periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 });
 
 /** Later variables may refer to earlier ones, so the order matters. */
 function hostEnvironment(options: PodOptions, secret: string): readonly EnvVar[] {

@@ -59,4 +59,25 @@ describe('a recorder', () => {
     r.rootEnds('r1');
     assert.deepEqual(r.take(KEY, AT, 30).roots, {});
   });
+
+  it('has something to say after each change, and else every ten seconds', () => {
+    const r = new Recorder(0);
+    const told = (nowMs: number): boolean => {
+      const due = r.isDue(nowMs);
+      if (due) r.take(KEY, AT, nowMs);
+      return due;
+    };
+    assert.deepEqual(
+      [told(0), told(9_999), told(10_000), told(19_999), told(20_000)],
+      [false, false, true, false, true],
+    );
+    r.rootBegins('r1');
+    assert.deepEqual([told(20_001), told(20_002)], [true, false]);
+    r.rootEnds('r1');
+    assert.deepEqual([told(20_003), told(20_004)], [true, false]);
+    r.executed('f', 'r1', 'js', 1, true);
+    assert.deepEqual([told(20_005), told(20_006)], [true, false]);
+    r.called('f', 'g', 'r1', 'Node', 5, true);
+    assert.deepEqual([told(20_007), told(20_008)], [true, false]);
+  });
 });

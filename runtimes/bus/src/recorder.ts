@@ -4,7 +4,7 @@
  * Owns: counting, and the observation that it becomes. Recording costs a few additions and no allocation once a series
  * exists. Every execution is counted, a function called several times in one root call several times.
  */
-import { CONTRACT_VERSION, HISTOGRAM_BOUNDS_MS, seenSubject } from '@sinter/contract';
+import { CONTRACT_VERSION, HISTOGRAM_BOUNDS_MS, QUIET_MS, seenSubject } from '@sinter/contract';
 import type { EdgeObservation, Histogram, InstanceKey, Observation } from '@sinter/contract';
 import type { Link } from './link.ts';
 
@@ -59,12 +59,14 @@ export class Recorder {
   readonly #edges = new Map<string, EdgeSeries>();
   readonly #roots = new Map<string, number>();
   #sinceMs: number;
+  #news = false;
 
   constructor(nowMs: number) {
     this.#sinceMs = nowMs;
   }
 
   executed(fn: string, revision: string, artifact: string, ms: number, ok: boolean, repeated = false): void {
+    this.#news = true;
     const key = `${fn}\n${revision}\n${artifact}`;
     let s = this.#functions.get(key);
     if (!s) {
@@ -85,6 +87,7 @@ export class Recorder {
     ms: number,
     ok: boolean,
   ): void {
+    this.#news = true;
     const key = `${from}\n${to}\n${revision}\n${channel}`;
     let s = this.#edges.get(key);
     if (!s) {
@@ -98,13 +101,20 @@ export class Recorder {
 
   /** A root call begins under this revision. Whoever begins one must end it. */
   rootBegins(revision: string): void {
+    this.#news = true;
     this.#roots.set(revision, (this.#roots.get(revision) ?? 0) + 1);
   }
 
   rootEnds(revision: string): void {
+    this.#news = true;
     const left = (this.#roots.get(revision) ?? 1) - 1;
     if (left > 0) this.#roots.set(revision, left);
     else this.#roots.delete(revision);
+  }
+
+  /** Is there something to say: anything new since the last observation, or has nothing been said for a while? */
+  isDue(nowMs: number): boolean {
+    return this.#news || nowMs - this.#sinceMs >= QUIET_MS;
   }
 
   /** The observation since the last one; counting starts anew. */
@@ -126,6 +136,7 @@ export class Recorder {
     this.#functions.clear();
     this.#edges.clear();
     this.#sinceMs = nowMs;
+    this.#news = false;
     return observation;
   }
 }

@@ -5,6 +5,12 @@
  */
 import type { InstanceKey } from './names.ts';
 
+/**
+ * Who has seen nothing new says so this often, in milliseconds; else each second. With hundreds of units at rest it is
+ * what their listener hears, and who starts to listen knows of everybody after this time.
+ */
+export const QUIET_MS = 10_000;
+
 export interface Announcement extends InstanceKey {
   readonly version: number;
   readonly state: 'Serving' | 'Draining' | 'Failed';

@@ -137,7 +137,7 @@ export class Gateway {
     this.#hearRenewals(this.#session.link);
     await this.#watch.start();
     this.#every(REPORT_MS, () => {
-      this.#tally.reportAll(this.#table);
+      this.#tally.reportAll(this.#table, 'Due');
     });
     this.#every(NEAREST_MS, () => {
       this.#session.nearest().catch(this.#report('the nearest server was not reached'));

@@ -1,7 +1,8 @@
 /**
  * What the way in sees: root calls that run now, by revision, and round trips by edge (D3, D14).
  *
- * Owns: counting, and saying so each second and at once when a route changes. The writer of routes lets a replaced revision
+ * Owns: counting, and saying so: each second where there is something new, now and then where there is not, at once when a
+ * route changes. The writer of routes lets a replaced revision
  * go only when every way in has said, by the new generation, that no root call runs under the old one.
  * Invariant: a call is counted before it is sent and under the revision that the table then has; reading the route,
  * counting and sending are one synchronous step, as is taking on a new route and reporting it. So no call starts under a
@@ -11,6 +12,7 @@ import {
   CONTRACT_VERSION,
   GATEWAY_CALLER,
   HISTOGRAM_BOUNDS_MS,
+  QUIET_MS,
   seenSubject,
   workflowToken,
 } from '@sinter/contract';
@@ -41,6 +43,8 @@ interface Count {
   readonly roots: Map<string, number>;
   readonly edges: Map<string, Edge>;
   sinceMs: number;
+  /** A call has begun or ended since. */
+  news: boolean;
 }
 
 const encoder = new TextEncoder();
@@ -65,13 +69,15 @@ export class Tally {
 
   /** A root call is about to start. Call `ends` once when it has ended. */
   begins(key: WorkflowKey, revision: string): void {
-    const { roots } = this.#count(key);
-    roots.set(revision, (roots.get(revision) ?? 0) + 1);
+    const count = this.#count(key);
+    count.roots.set(revision, (count.roots.get(revision) ?? 0) + 1);
+    count.news = true;
   }
 
   /** `machine` is where it ran; undefined where it failed. */
   ends(key: WorkflowKey, revision: string, to: string, machine: string | undefined, tookMs: number): void {
     const count = this.#count(key);
+    count.news = true;
     const left = (count.roots.get(revision) ?? 1) - 1;
     if (left > 0) count.roots.set(revision, left);
     else count.roots.delete(revision);
@@ -91,10 +97,16 @@ export class Tally {
     return n;
   }
 
-  reportAll(table: Table): void {
+  /** Of every workflow that there is something to say of; at the end of all. */
+  reportAll(table: Table, whom: 'Due' | 'All' = 'All'): void {
     const memoryBytes = process.memoryUsage.rss();
-    for (const w of table.all()) this.report(w, memoryBytes);
+    for (const w of table.all()) if (whom === 'All' || this.#isDue(w)) this.report(w, memoryBytes);
     this.#forget(table);
+  }
+
+  #isDue(w: Workflow): boolean {
+    const { news, sinceMs } = this.#count(w);
+    return news || this.#options.clock.now() - sinceMs >= QUIET_MS;
   }
 
   /** Says what was seen of a workflow since the last time. While cut off nothing is said, and counting goes on. */
@@ -119,13 +131,15 @@ export class Tally {
     link.publish(seenSubject(key), encoder.encode(JSON.stringify(observation)));
     count.edges.clear();
     count.sinceMs = now;
+    count.news = false;
   }
 
   #count(key: WorkflowKey): Count {
     const token = workflowToken(key);
     let count = this.#counts.get(token);
     if (!count) {
-      count = { key: keyOf(key), roots: new Map(), edges: new Map(), sinceMs: this.#options.clock.now() };
+      const sinceMs = this.#options.clock.now();
+      count = { key: keyOf(key), roots: new Map(), edges: new Map(), sinceMs, news: false };
       this.#counts.set(token, count);
     }
     return count;

@@ -50,6 +50,8 @@ export interface UnitOptions {
   readonly clock: Clock;
   /** Milliseconds since 1970, for what people read. */
   readonly wallClock: () => number;
+  /** Told to end: what still waits to be deployed need not wait any longer. */
+  readonly ended?: AbortSignal;
   readonly log: LogLine;
 }
 
@@ -162,6 +164,16 @@ export class Unit implements Rider {
     return unit;
   }
 
+  /** It serves, and is connected. */
+  get ready(): boolean {
+    return this.#ready && !this.#stopping && this.#session.link.up;
+  }
+
+  /** No call of its functions takes longer, in milliseconds. */
+  get longestCallMs(): number {
+    return Math.max(0, ...[...this.#functions.values()].map((f) => f.spec.timeoutSeconds * 1000));
+  }
+
   /** Finishes what was accepted, then ends. `limitMs` bounds the wait. */
   async stop(limitMs: number): Promise<void> {
     this.#stopping = true;
@@ -198,7 +210,7 @@ export class Unit implements Rider {
     await adopted;
     this.#timers.push(
       setInterval(() => {
-        this.#observe();
+        if (this.#recorder.isDue(this.#options.clock.now())) this.#observe();
       }, OBSERVE_MS),
       setInterval(() => {
         this.#announce(this.#state);
@@ -209,10 +221,17 @@ export class Unit implements Rider {
 
   /** The first route that contains this unit. */
   async #waitForRoute(): Promise<RouteRecord> {
+    const { ended } = this.#options;
     return await new Promise<RouteRecord>((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(new Error(`no route names unit ${this.#key.unit} within ${String(ROUTE_WAIT_MS / 1000)} s`));
       }, ROUTE_WAIT_MS);
+      const giveUp = (): void => {
+        clearTimeout(timer);
+        reject(new Error(`unit ${this.#key.unit} was told to end before a route named it`));
+      };
+      if (ended?.aborted === true) giveUp();
+      ended?.addEventListener('abort', giveUp, { once: true });
       this.#firstRoute = (route) => {
         if (this.#revisionsIn(route).length === 0) return;
         clearTimeout(timer);
@@ -433,7 +452,9 @@ export class Unit implements Rider {
     this.#session.link.publish(liveSubject(this.#key), encoder.encode(JSON.stringify(announcement)));
   }
 
+  /** While cut off nothing is said, and counting goes on. */
   #observe(): void {
+    if (!this.#session.link.up) return;
     const { machine, architecture } = this.#options.bootstrap;
     const routeGeneration = this.#route?.generation ?? 0;
     const at = { machine, architecture, routeGeneration };
