@@ -36,9 +36,11 @@ export interface BusStore {
   putModule(namespace: string, bytes: Uint8Array): Promise<PutModule>;
   /**
    * A stream for each function with an async in-edge. Those of other functions of the workflow go when they are empty
-   * (`Kept` while they are not). For a workflow that is deleted: no callees; come again while something is `Kept`.
+   * (`Kept` while they are not).
    */
   provideAsync(workflow: WorkflowKey, callees: readonly AsyncCallee[]): Promise<readonly Change[]>;
+  /** For a workflow that is deleted: its streams go, with what is in them. Each `Deleted` says how many messages that were. */
+  discardAsync(workflow: WorkflowKey): Promise<readonly Change[]>;
   readonly routes: Records<RouteRecord>;
   readonly entries: Records<EntryRecord>;
 }
@@ -46,18 +48,18 @@ export interface BusStore {
 /**
  * Credentials of units (D11). A unit's name is the hash of what it is, its scope included: the scope behind a key never changes.
  *
- * The order that survives a crash at any point: `issue` → the unit's Secret → its Deployment with the annotations; later
- * `isDue` by the annotation → `renew` → patch of the Secret → annotation → `deliver`; at the end: no pods left → `revoke`
- * (where `grantsMore`) → only then delete the Deployment, whose annotation is what remembers the key.
+ * The order that survives a crash at any point: `issue` → the unit's Secrets → its Deployment with the annotations; later
+ * `isDue` by the annotation → `renew` → the Secret with the token, written whole → annotation → `deliver`; at the end: no pods
+ * left → `revoke` (where `grantsMore`) → only then delete the Deployment, whose annotation is what remembers the key.
  */
 export interface UnitCredentials {
-  /** What a client trusts: the authorities' certificates, PEM; undefined where the bus has no TLS. `data['ca.crt']` of a unit. */
+  /** What a client trusts: the authorities' certificates, PEM; undefined where the bus has no TLS. `ca.crt` beside the token. */
   ca(): string | undefined;
   /** A new key with its rights. With SharedCredential: the shared one. */
   issue(scope: UnitScope): IssuedCredential;
   /** A third of the life is over. Without `expiresAtMs` (it has no end): never. */
   isDue(expiresAtMs: number | undefined): boolean;
-  /** For the key that the unit has: what to patch into the Secret, and to deliver. Never a seed. */
+  /** For the key that the unit has: what to write into the Secret, and to deliver. Never a seed. */
   renew(scope: UnitScope, publicKey: string): RenewedCredential;
   /**
    * Hands a renewed credential to running instances; resolves when the bus has it. Nobody answers: an instance that missed

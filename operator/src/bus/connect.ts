@@ -4,12 +4,11 @@
  */
 import { connect, jwtAuthenticator } from '@nats-io/transport-node';
 import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node';
-import type { NewCredential } from './credentials.ts';
 
 /** Connects; further options override. */
 export function connectAs(
-  url: string,
-  credential: NewCredential,
+  url: string | string[],
+  credential: { readonly jwt: string; readonly seed: string },
   options: ConnectionOptions = {},
 ): Promise<NatsConnection> {
   return connect({

@@ -19,6 +19,8 @@ export interface Listening {
   /** Messages that were dropped: not well-formed, or the listener failed on them. */
   readonly malformed: () => number;
   readonly stop: () => void;
+  /** Stops, and resolves when what was under way has been heard. */
+  readonly drain: () => Promise<void>;
 }
 
 /** Larger ones are not read at all. */
@@ -92,11 +94,12 @@ function told<T>(tell: (said: T) => void, said: T): boolean {
   }
 }
 
-/** Starts to listen. */
-export function listenToInstances(nc: NatsConnection, listener: InstanceListener): Listening {
+/** Starts to listen; with a `queue`, each message is heard by one of those who listen under that name. */
+export function listenToInstances(nc: NatsConnection, listener: InstanceListener, queue?: string): Listening {
   let malformed = 0;
   const hear = <T extends InstanceKey>(subject: string, schema: z.ZodType<T>, tell: (said: T) => void) =>
     nc.subscribe(subject, {
+      ...(queue === undefined ? {} : { queue }),
       callback: (error, msg) => {
         const heard = error ? undefined : parse(schema, msg);
         if (!heard || !told(tell, heard)) malformed++;
@@ -109,7 +112,10 @@ export function listenToInstances(nc: NatsConnection, listener: InstanceListener
   const stop = () => {
     for (const s of subscriptions) s.unsubscribe();
   };
-  return { malformed: () => malformed, stop };
+  const drain = async () => {
+    await Promise.all(subscriptions.map((s) => s.drain()));
+  };
+  return { malformed: () => malformed, stop, drain };
 }
 
 function parse<T extends InstanceKey>(schema: z.ZodType<T>, msg: Msg): T | undefined {

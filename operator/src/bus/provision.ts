@@ -23,7 +23,7 @@ export interface Change {
   readonly consumer?: string;
   /** Settings that differed. */
   readonly fields?: readonly string[];
-  /** What a kept stream holds. */
+  /** What a kept stream holds, or what went with one that was discarded. */
   readonly messages?: number;
 }
 
@@ -31,15 +31,25 @@ export interface Change {
 export const hubManager = (nc: NatsConnection): Promise<JetStreamManager> =>
   jetstreamManager(nc, { domain: HUB_DOMAIN, checkAPI: false });
 
+/** On how many servers of the hub each stream is kept: 1, or 3 where the hub has three. One that differs is changed. */
+export type Replicas = 1 | 3;
+
 /** The buckets that there are once. */
-export async function provisionBuckets(nc: NatsConnection): Promise<readonly Change[]> {
+export async function provisionBuckets(
+  nc: NatsConnection,
+  replicas: Replicas = 1,
+): Promise<readonly Change[]> {
   const jsm = await hubManager(nc);
-  return inTurn(bucketSpecs, (spec) => ensureStream(jsm, spec));
+  return inTurn(bucketSpecs, (spec) => ensureStream(jsm, spec, replicas));
 }
 
 /** The bucket for the code of a namespace. */
-export async function provisionNamespace(nc: NatsConnection, namespace: string): Promise<readonly Change[]> {
-  return ensureStream(await hubManager(nc), modulesSpec(namespace));
+export async function provisionNamespace(
+  nc: NatsConnection,
+  namespace: string,
+  replicas: Replicas = 1,
+): Promise<readonly Change[]> {
+  return ensureStream(await hubManager(nc), modulesSpec(namespace), replicas);
 }
 
 /** A stream and its consumer for each function with an async in-edge; those of other functions go when they are empty. */
@@ -47,25 +57,44 @@ export async function provisionAsync(
   nc: NatsConnection,
   workflow: WorkflowKey,
   callees: readonly AsyncCallee[],
+  replicas: Replicas = 1,
 ): Promise<readonly Change[]> {
   const jsm = await hubManager(nc);
   const wanted = new Set(callees.map((c) => asyncStream(workflow, c.fn)));
-  const made = await inTurn(callees, (callee) => ensureCallee(jsm, workflow, callee));
+  const made = await inTurn(callees, (callee) => ensureCallee(jsm, workflow, callee, replicas));
   const others = (await asyncStreams(jsm, workflow)).filter((s) => !wanted.has(s.config.name));
-  return [...made, ...(await inTurn(others, (stream) => retire(jsm, workflow, stream)))];
+  return [...made, ...(await inTurn(others, (stream) => retire(jsm, workflow, stream, replicas)))];
+}
+
+/**
+ * Deletes the streams of a workflow that is no more, with all that is in them: nobody is left to pull it. Each `Deleted` says
+ * how many messages went (work, held calls, dead letters).
+ */
+export async function discardAsync(nc: NatsConnection, workflow: WorkflowKey): Promise<readonly Change[]> {
+  const jsm = await hubManager(nc);
+  return inTurn(await asyncStreams(jsm, workflow), async ({ config: { name }, state }) => {
+    await orNotFound(jsm.streams.delete(name), JetStreamApiCodes.StreamNotFound);
+    return [{ kind: 'Deleted', stream: name, messages: state.messages }];
+  });
 }
 
 async function ensureCallee(
   jsm: JetStreamManager,
   workflow: WorkflowKey,
   callee: AsyncCallee,
+  replicas: Replicas,
 ): Promise<readonly Change[]> {
   const spec = asyncStreamSpec(workflow, callee);
-  const stream = await ensureStream(jsm, spec);
+  const stream = await ensureStream(jsm, spec, replicas);
   return [...stream, ...(await ensureConsumer(jsm, spec.name, workConsumerSpec(workflow, callee.fn)))];
 }
 
-async function ensureStream(jsm: JetStreamManager, spec: StreamSpec): Promise<readonly Change[]> {
+async function ensureStream(
+  jsm: JetStreamManager,
+  settings: StreamSpec,
+  replicas: Replicas,
+): Promise<readonly Change[]> {
+  const spec = { ...settings, num_replicas: replicas };
   const found = await orNotFound(jsm.streams.info(spec.name), JetStreamApiCodes.StreamNotFound);
   if (!found) {
     await jsm.streams.add(spec);
@@ -114,6 +143,7 @@ async function retire(
   jsm: JetStreamManager,
   workflow: WorkflowKey,
   stream: StreamInfo,
+  replicas: Replicas,
 ): Promise<readonly Change[]> {
   const name = stream.config.name;
   const kept = (messages: number): readonly Change[] => [{ kind: 'Kept', stream: name, messages }];
@@ -123,7 +153,7 @@ async function retire(
   await jsm.streams.update(name, { ...stream.config, subjects: [deadSubject(workflow, fn, '*', '*')] });
   const { messages } = (await jsm.streams.info(name)).state;
   if (messages > 0) {
-    await ensureCallee(jsm, workflow, { fn, holds: stream.config.allow_msg_schedules ?? false });
+    await ensureCallee(jsm, workflow, { fn, holds: stream.config.allow_msg_schedules ?? false }, replicas);
     return kept(messages);
   }
   await jsm.streams.delete(name);

@@ -50,7 +50,6 @@ export interface AsyncCallee {
 
 const COMMON = {
   storage: StorageType.File,
-  num_replicas: 1,
   max_msgs: -1,
   max_bytes: -1,
   allow_direct: true,

@@ -1,0 +1,38 @@
+/**
+ * What is kept on the bus, asked over the operator's connection of the moment: streams, buckets, routes, modules.
+ *
+ * Owns: nothing but the way there. What things look like is said by `streams.ts`, how they are changed by `provision.ts`.
+ */
+import type { EntryRecord, RouteRecord, WorkflowKey } from '@sinter/contract';
+import type { BusStore } from './cluster.ts';
+import type { OperatorLink } from './link.ts';
+import { putModule } from './modules.ts';
+import { discardAsync, provisionAsync, provisionNamespace } from './provision.ts';
+import type { Replicas } from './provision.ts';
+import { openRoutes } from './routes.ts';
+import type { Records, RouteBook } from './routes.ts';
+
+export function storeOver(link: OperatorLink, replicas: Replicas): BusStore {
+  return {
+    provideNamespace: (namespace) => link.ask((nc) => provisionNamespace(nc, namespace, replicas)),
+    putModule: (namespace, bytes) => link.ask((nc) => putModule(nc, namespace, bytes)),
+    provideAsync: (workflow, callees) => link.ask((nc) => provisionAsync(nc, workflow, callees, replicas)),
+    discardAsync: (workflow) => link.ask((nc) => discardAsync(nc, workflow)),
+    routes: recordsOver<RouteRecord>(link, (book) => book.routes),
+    entries: recordsOver<EntryRecord>(link, (book) => book.entries),
+  };
+}
+
+/** The manager behind a book belongs to one connection: it is opened anew for each question (it asks nothing by itself). */
+const recordsOver = <T extends WorkflowKey>(
+  link: OperatorLink,
+  of: (book: RouteBook) => Records<T>,
+): Records<T> => {
+  const ask = <R>(work: (records: Records<T>) => Promise<R>): Promise<R> =>
+    link.ask(async (nc) => work(of(await openRoutes(nc))));
+  return {
+    read: (workflow) => ask((records) => records.read(workflow)),
+    write: (record, after) => ask((records) => records.write(record, after)),
+    remove: (workflow, after) => ask((records) => records.remove(workflow, after)),
+  };
+};
