@@ -56,7 +56,7 @@ describe('without defaults', () => {
   });
 
   for (const odd of [undefined, null, 7, [], { kind: 'Pod', spec: {} }])
-    it(`leaves ${String(JSON.stringify(odd))} as it is`, () => {
+    it(`leaves ${JSON.stringify([odd])} as it is`, () => {
       assert.deepEqual(withoutDefaults(odd), odd);
     });
 });
