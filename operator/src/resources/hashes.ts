@@ -69,7 +69,13 @@ function artifactContent(fn: SnapshotFunction, variant: PlanUnit['variants'][num
   const placed = variant.artifacts.find((a) => a.function === fn.name);
   const artifact = fn.artifacts.find((a) => a.name === placed?.artifact);
   const { architecture } = variant;
-  return { architecture, type: artifact?.type, sha256: artifact?.sha256, isolation: placed?.isolation };
+  return {
+    architecture,
+    type: artifact?.type,
+    sha256: artifact?.sha256,
+    ...(artifact?.image ? { image: artifact.image } : {}),
+    isolation: placed?.isolation,
+  };
 }
 
 /** Lists of a pod template that are sets or maps by name, in one order. */

@@ -20,7 +20,7 @@ import { namespaceOf } from '../model/nouns.ts';
 import type { Trigger, WorkflowObject } from '../model/nouns.ts';
 import { bytesOf } from '../model/quantity.ts';
 import type { Plan, PlanChannel, PlanUnit } from '../planner/plan.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Snapshot, SnapshotArtifact } from '../snapshot/snapshot.ts';
 import { rightsOf, unitName } from './hashes.ts';
 
 /**
@@ -76,9 +76,16 @@ function routeArtifact(
 ): readonly RouteArtifact[] {
   const placed = variant.artifacts.find((a) => a.function === fn.name);
   const artifact = fn.artifacts.find((a) => a.name === placed?.artifact);
-  if (!placed || !artifact || artifact.type === 'Container' || artifact.sha256 === null) return [];
-  const { name, type, sha256 } = artifact;
-  return [{ architecture: variant.architecture, name, type, isolation: placed.isolation, sha256 }];
+  const code = artifact && codeOf(artifact);
+  if (!placed || !artifact || artifact.type === 'Container' || !code) return [];
+  const { name, type } = artifact;
+  return [{ architecture: variant.architecture, name, type, isolation: placed.isolation, ...code }];
+}
+
+/** Where the host finds an artifact's code; undefined where it is nowhere. */
+function codeOf({ sha256, image }: SnapshotArtifact): Pick<RouteArtifact, 'sha256' | 'image'> | undefined {
+  if (image) return { sha256: image.reference, image };
+  return sha256 === null ? undefined : { sha256 };
 }
 
 function routeEdge({ from, to, terms }: PlanChannel): RouteEdge {

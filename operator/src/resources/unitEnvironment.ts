@@ -40,21 +40,27 @@ function functionEnvironment(fn: SnapshotFunction, configMaps: Lookup<ConfigMap>
   const env = new Map<string, EnvVar>();
   const envFrom: EnvFromSource[] = [];
   let layer = 0;
+  let here = 0; // variables of the pod itself in this layer
+  const above = (): void => {
+    if (here > 0) layer += 1;
+    here = 0;
+  };
   const put = (name: string, source: Omit<EnvVar, 'name'>): void => {
     const variable = environmentVariable(fn.name, name, layer);
     env.set(variable, { name: variable, ...source });
+    here += 1;
   };
   for (const { prefix, configMapRef, secretRef } of fn.spec.envFrom) {
     if (configMapRef)
       for (const [key, value] of dataOf(configMaps(configMapRef.name)))
         put(prefix + key, { value: literal(value) });
     if (!secretRef) continue;
-    if (env.size > 0) layer += 1;
+    above();
     const { name, optional } = secretRef;
     const inPod = environmentVariable(fn.name, prefix, layer);
     envFrom.push({ prefix: inPod, secretRef: { name, ...(optional ? { optional } : {}) } });
   }
-  if (env.size > 0 && fn.spec.env.some(mayBeMissing)) layer += 1;
+  if (fn.spec.env.some(mayBeMissing)) above();
   for (const variable of [...fn.spec.env].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const source = sourceOf(variable, configMaps);
     if (source) put(variable.name, source);

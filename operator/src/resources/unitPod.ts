@@ -17,7 +17,6 @@ import { unitScope } from './routes.ts';
 import type {
   Container,
   EnvVar,
-  LabelSelector,
   PodSpec,
   PodTemplateSpec,
   Probe,
@@ -25,6 +24,7 @@ import type {
   Toleration,
   VolumeMount,
 } from './kubernetes.ts';
+import { UNIT_LABEL } from './labels.ts';
 import { nodeAffinity, tolerationsOf } from './scheduling.ts';
 import { HEALTH_PORT } from './podSettings.ts';
 import type { PodSettings } from './podSettings.ts';
@@ -73,7 +73,6 @@ const membersOf = ({ unit, snapshot }: PodOptions): readonly SnapshotFunction[] 
 function podSpec(options: PodOptions): PodSpec {
   const { unit, architectures, name } = options;
   const template = templateOf(options).spec;
-  const selector: LabelSelector = { matchLabels: { ...options.labels } };
   return {
     automountServiceAccountToken: false,
     enableServiceLinks: false,
@@ -85,7 +84,7 @@ function podSpec(options: PodOptions): PodSpec {
         maxSkew: 1,
         topologyKey: 'kubernetes.io/hostname',
         whenUnsatisfiable: 'ScheduleAnyway',
-        labelSelector: selector,
+        labelSelector: { matchLabels: { [UNIT_LABEL]: name } },
         matchLabelKeys: ['pod-template-hash'],
       },
     ],
