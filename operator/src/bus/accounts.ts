@@ -50,19 +50,31 @@ export function signOperatorToken(keys: BusKeys): string {
 /** The account of calls, as the hub or as a leaf is to know it. */
 export const signAccountToken = (keys: BusKeys, nowMs: number, at: 'hub' | 'leaf'): string =>
   accountToken(keys, keys.accountSeed, 'calls', nowMs, {
-    ...restricted(keys),
-    limits: UNLIMITED,
-    ...(at === 'hub' ? { exports: CALLS_OFFERS.map(offer), imports: callsTakes(storeKey(keys)) } : {}),
+    ...(at === 'hub' ? callsClaims(storeKey(keys)) : RESTRICTED),
+    revocations: keys.revoked,
   });
 
 /** The account of what is stored. Only the hub knows it. */
 export const signStoreToken = (keys: BusKeys, nowMs: number): string =>
   accountToken(keys, keys.storeSeed, 'store', nowMs, {
-    ...restricted(keys),
-    limits: { ...UNLIMITED, ...STORAGE },
-    exports: STORE_OFFERS.map(offer),
-    imports: CALLS_OFFERS.map((o) => take(o, accountKey(keys))),
+    ...storeClaims(accountKey(keys)),
+    revocations: keys.revoked,
   });
+
+/** What the account of calls may and offers, on a hub; `store` is the other account's public key. */
+export const callsClaims = (store: string) => ({
+  ...RESTRICTED,
+  exports: CALLS_OFFERS.map(offer),
+  imports: callsTakes(store),
+});
+
+/** What the account of what is stored may and offers; `calls` is the other account's public key. */
+export const storeClaims = (calls: string) => ({
+  ...RESTRICTED,
+  limits: { ...UNLIMITED, ...STORAGE },
+  exports: STORE_OFFERS.map(offer),
+  imports: CALLS_OFFERS.map((o) => take(o, calls)),
+});
 
 /** The account through which servers are told of changed accounts. It never changes either. */
 export const signSystemToken = (keys: BusKeys): string =>
@@ -142,10 +154,10 @@ const UNLIMITED = {
 };
 const STORAGE = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
 
-const restricted = (keys: BusKeys) => ({
+const RESTRICTED = {
+  limits: UNLIMITED,
   default_permissions: { pub: { deny: ['>'] }, sub: { deny: ['>'] } },
-  revocations: keys.revoked,
-});
+};
 
 function accountToken(keys: BusKeys, seed: string, name: string, nowMs: number, nats: object): string {
   const claims = { name, sub: publicKeyOf(seed), iat: seconds(nowMs) };

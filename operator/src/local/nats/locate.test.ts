@@ -3,7 +3,8 @@ import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { cachePath, isTooOld, locateNatsServer } from './locate.ts';
+import { isTooOld } from '../../bus/version.ts';
+import { cachePath, locateNatsServer } from './locate.ts';
 
 describe('a nats-server is found', () => {
   let folder: string;

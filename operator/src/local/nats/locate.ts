@@ -11,12 +11,10 @@ import { access, constants } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { OLDEST_VERSION, isTooOld } from '../../bus/version.ts';
 import { FETCHED_VERSION, fetchNatsServer } from './fetch.ts';
 
 const run = promisify(execFile);
-
-/** Schedules and time to live of messages, on which async calls and deferral rest (D6, D7), need this. */
-export const OLDEST_VERSION = '2.12.0';
 
 export interface NatsServer {
   readonly path: string;
@@ -108,13 +106,6 @@ async function versionOf(path: string): Promise<{ readonly version: string } | {
   } catch (cause) {
     return { problem: `does not run (${sentence(cause)})` };
   }
-}
-
-/** Compares the numbers; a pre-release counts as its release. */
-export function isTooOld(version: string): boolean {
-  const [found, wanted] = [version, OLDEST_VERSION].map((v) => v.split(/[.+-]/).slice(0, 3).map(Number));
-  const i = (wanted ?? []).findIndex((n, at) => n !== found?.[at]);
-  return i >= 0 && !((found?.[i] ?? 0) > (wanted?.[i] ?? 0));
 }
 
 const tooOld = (path: string, version: string): string =>
