@@ -114,9 +114,13 @@ export const helm = findHelm();
 export const NO_HELM = helm === undefined ? 'no helm on PATH; set SINTER_HELM' : false;
 
 /** Runs helm; `input` is its standard input. */
-export function runHelm(args: readonly string[], input = ''): Promise<HelmRun> {
+export const runHelm = (args: readonly string[], input = ''): Promise<HelmRun> =>
+  runProgram(helm ?? 'helm', args, input);
+
+/** Runs a program to its end. Never rejects. */
+export function runProgram(program: string, args: readonly string[], input = ''): Promise<HelmRun> {
   return new Promise((done) => {
-    const child = execFile(helm ?? 'helm', args, { maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+    const child = execFile(program, args, { maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
       done({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, stdout, stderr });
     });
     child.stdin?.end(input);
