@@ -57,6 +57,7 @@ interface Selector {
 
 /** What a container, a Service or a Role is told; a kind without a field has it `undefined` in truth. */
 export interface Rendered {
+  readonly apiVersion: string;
   readonly kind: string;
   readonly metadata: Metadata;
   readonly spec: {
