@@ -1,8 +1,8 @@
 /**
  * Runs on this machine, for scenarios: real processes, the real nats-server, nothing faked.
  *
- * Owns: starting and ending a run whatever the test does, manifests from inline functions, load with a bound in count and
- * time, and waiting for a condition with a bound. It judges nothing: scenarios do.
+ * Owns: starting and ending a run whatever the test does, and waiting for a condition with a bound. It judges nothing:
+ * scenarios do. Neighbours: `../application.ts` makes manifests, `../load.ts` load.
  * Invariants:
  *  1. A run of the harness keeps its state file in a folder of its own, so that it meets no run of the user.
  *  2. Every wait ends: with what was waited for, or with an error that says what was missing.
@@ -14,7 +14,6 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Handler } from '../../runtimes/contract/src/index.ts';
 import type { Deployment } from '../../operator/src/local/deployment.ts';
 import type { Fleet } from '../../operator/src/local/fleet.ts';
 import { startLocalRun } from '../../operator/src/local/main.ts';
@@ -26,22 +25,14 @@ import type {
   LogRecord,
   RawObject,
 } from '../../operator/src/local/run.ts';
+import { NAMESPACE, WORKFLOW } from '../application.ts';
+import type { Answer } from '../load.ts';
 
-export const NAMESPACE = 'lab';
-export const WORKFLOW = 'flow';
-const API = 'sinter.dev/v1alpha1';
+export * from '../application.ts';
+export * from '../load.ts';
+
 /** Longer than any function of a scenario may take. */
 const CALL_LIMIT_MS = 20_000;
-
-/** An HTTP answer of the gateway, or `status` 0 with the reason why there was none. */
-export interface Answer {
-  readonly status: number;
-  readonly text: string;
-  /** The problem's code; empty for a result. */
-  readonly code: string;
-  readonly machine: string;
-  readonly ms: number;
-}
 
 export type Started = LocalRun & { readonly parts: LocalRunParts };
 
@@ -182,134 +173,6 @@ export const errorsOf = (report: ApplyReport): readonly string[] => [
       .map((f) => f.message),
   ),
 ];
-
-/** A function of an application: its handler, as code or as text, and what its Function says besides. */
-export type Code = Handler | string;
-export interface FunctionOptions {
-  readonly code: Code;
-  readonly spec?: RawObject;
-}
-
-export interface AppOptions {
-  readonly functions: Readonly<Record<string, Code | FunctionOptions>>;
-  /** `a>b` is a Sync edge, `a~b` an Async one. */
-  readonly edges?: readonly (string | RawObject)[];
-  /** Groups of functions, `a,b`; none: every function alone. */
-  readonly groups?: readonly string[];
-  /** The function behind `POST /`, without auth; the first one where it is not given. */
-  readonly entry?: string;
-  readonly workflow?: RawObject;
-  readonly name?: string;
-  readonly path?: string;
-  readonly namespace?: string;
-}
-
-/** An application of one workflow: what `kubectl apply` would be given. */
-export function app(options: AppOptions): readonly RawObject[] {
-  const { namespace = NAMESPACE, name = WORKFLOW, functions } = options;
-  const objectOf = (kind: string, objectName: string, spec: RawObject): RawObject => ({
-    apiVersion: API,
-    kind,
-    metadata: { name: objectName, namespace },
-    spec,
-  });
-  const entry = options.entry ?? Object.keys(functions)[0] ?? '';
-  return [
-    ...Object.entries(functions).map(([fn, given]) => {
-      const { code, spec = {} } = typeof given === 'object' ? given : { code: given };
-      const artifacts = [{ name: 'js', type: 'JavaScript', module: { inline: moduleOf(code) } }];
-      return objectOf('Function', fn, { artifacts, ...spec });
-    }),
-    objectOf('Workflow', name, {
-      functions: Object.keys(functions).map((fn) => ({ name: fn })),
-      edges: (options.edges ?? []).map((edge) => (typeof edge === 'string' ? edgeOf(edge) : edge)),
-      triggers: [httpTrigger(entry, options.path ?? '/')],
-      policyRef: { name: `${name}-policy` },
-      ...options.workflow,
-    }),
-    objectOf('OptimizationPolicy', `${name}-policy`, { fusion: fusionOf(options.groups ?? []) }),
-  ];
-}
-
-export const httpTrigger = (to: string, path: string): RawObject => ({
-  name: 'web',
-  to,
-  type: 'Http',
-  http: { path, methods: ['POST'], auth: { type: 'None' } },
-});
-
-/** A handler's source as a module: it may use nothing from around it. */
-export const moduleOf = (code: Code): string =>
-  typeof code === 'string' ? code : `export default ${code.toString()};\n`;
-
-export function edgeOf(text: string, terms: RawObject = {}): RawObject {
-  const [from = '', to = ''] = text.split(/[>~]/);
-  return { from, to, call: text.includes('>') ? 'Sync' : 'Async', ...terms };
-}
-
-const fusionOf = (groups: readonly string[]): RawObject =>
-  groups.length === 0
-    ? { mode: 'Off' }
-    : {
-        mode: 'Manual',
-        groups: groups.map((g, i) => ({ name: `g${String(i)}`, functions: g.split(',') })),
-      };
-
-export interface LoadOptions {
-  readonly perSecond: number;
-  /** No call is started after so many. */
-  readonly most: number;
-  readonly one: (i: number) => Promise<Answer>;
-}
-
-/** Calls at a steady rate, whatever the answers do, until it is stopped. */
-export class Load {
-  readonly #answers: Promise<Answer>[] = [];
-  readonly #timer: NodeJS.Timeout;
-  readonly #startedAt = performance.now();
-
-  constructor({ perSecond, most, one }: LoadOptions) {
-    this.#timer = setInterval(
-      () => {
-        const due = Math.min(most, ((performance.now() - this.#startedAt) / 1_000) * perSecond);
-        while (this.#answers.length < due) this.#answers.push(one(this.#answers.length));
-      },
-      Math.min(20, 1_000 / perSecond),
-    );
-  }
-
-  get started(): number {
-    return this.#answers.length;
-  }
-
-  /** Starts no more and gives all answers. */
-  async stop(): Promise<readonly Answer[]> {
-    clearInterval(this.#timer);
-    return await Promise.all(this.#answers);
-  }
-}
-
-/** Answers that are no result, each kind once, with how often it came: empty when all is well. */
-export function failuresOf(answers: readonly Answer[]): readonly string[] {
-  const kinds = new Map<string, number>();
-  for (const a of answers.filter(({ status }) => status !== 200)) {
-    const kind = `${String(a.status)} ${a.code}: ${a.text.slice(0, 300)}`.replace(/"callId":"[^"]*"/, '');
-    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
-  }
-  return [...kinds].map(([kind, n]) => `${String(n)} × ${kind}`);
-}
-
-export const quantile = (values: readonly number[], q: number): number =>
-  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))] ?? 0;
-
-export const countBy = <T>(
-  items: readonly T[],
-  key: (item: T) => string,
-): Readonly<Record<string, number>> => {
-  const counts: Record<string, number> = {};
-  for (const item of items) counts[key(item)] = (counts[key(item)] ?? 0) + 1;
-  return counts;
-};
 
 /** Waits until the condition gives something; throws with `what` and what `else` says when it does not in time. */
 export async function eventually<T>(
