@@ -30,6 +30,9 @@ export function unitName(unit: PlanUnit, snapshot: Snapshot): string {
   return `${stem}-${unitHash(unit, snapshot)}`;
 }
 
+/** The Secret with the seed of a unit's key; the one with its token has the unit's own name. */
+export const seedSecretName = (unit: string): string => `${unit}-seed`;
+
 /** The hash of what a unit is: its code, its surroundings, its sizes and its rights. */
 export function unitHash(unit: PlanUnit, snapshot: Snapshot): string {
   const { workflow } = snapshot;

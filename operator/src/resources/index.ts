@@ -1,6 +1,6 @@
 /** From a plan to names, hashes, Kubernetes objects and the wire's records. */
 export { canonicalJson } from '../model/canonical.ts';
-export { planHash, planName, shortHash, unitHash, unitName } from './hashes.ts';
+export { planHash, planName, seedSecretName, shortHash, unitHash, unitName } from './hashes.ts';
 export type * from './kubernetes.ts';
 export * from './labels.ts';
 export { PLAN_BYTES_MAX, workflowPlanObject } from './planObject.ts';

@@ -10,9 +10,9 @@ import type { World } from '../snapshot/testSnapshot.ts';
 import type { Deployment } from './kubernetes.ts';
 import {
   credentialNote,
-  renewedSecret,
+  seedSecret,
+  tokenSecret,
   unitObjects,
-  unitSecret,
   workflowNetworkPolicy,
 } from './unitObjects.ts';
 import type { UnitObjects } from './unitObjects.ts';
@@ -101,8 +101,11 @@ const GOLDEN: Readonly<Record<string, () => readonly object[]>> = {
   'one function': () => {
     const { objects, world } = planned({ functions: { a: {} }, workflow: TRIGGERED });
     const made = objects('a');
-    const secret = unitSecret(made.name, { jwt: 'the jwt', seed: 'the seed' }, 'the ca', world.owner);
-    return [...objectsIn(made), secret, workflowNetworkPolicy(world.owner)];
+    const secrets = [
+      seedSecret(made.name, 'the seed', world.owner),
+      tokenSecret(made.name, 'the jwt', 'the ca', world.owner),
+    ];
+    return [...objectsIn(made), ...secrets, workflowNetworkPolicy(world.owner)];
   },
   'two functions in one process': () =>
     objectsIn(
@@ -227,14 +230,20 @@ test('without TLS no pod asks for a certificate that its Secret does not have', 
   const { objects, world } = planned({ functions: ['a'] }, plain);
   const { name, deployments } = objects('a');
   const asked = only(deployments).spec.template.spec.containers[0]?.env.flatMap(({ valueFrom }) =>
-    valueFrom && 'secretKeyRef' in valueFrom ? [valueFrom.secretKeyRef.key] : [],
+    valueFrom && 'secretKeyRef' in valueFrom
+      ? [`${valueFrom.secretKeyRef.name} ${valueFrom.secretKeyRef.key}`]
+      : [],
   );
-  const secret = unitSecret(name, { jwt: 'j', seed: 's' }, undefined, world.owner);
-  assert.deepEqual(asked, Object.keys(secret.data));
+  const there = [tokenSecret(name, 'j', undefined, world.owner), seedSecret(name, 's', world.owner)];
+  assert.deepEqual(
+    asked,
+    there.flatMap((secret) => Object.keys(secret.data).map((key) => `${secret.metadata.name} ${key}`)),
+  );
 });
 
-test('a renewal writes the token alone', () => {
-  assert.deepEqual(renewedSecret('ü'), { data: { jwt: Buffer.from('ü').toString('base64') } });
+test('a renewal is written without the seed', () => {
+  const { data } = tokenSecret('u', 'ü', undefined, { namespace: 'shop', name: 'flow', uid: 'u' });
+  assert.deepEqual(data, { jwt: Buffer.from('ü').toString('base64') });
 });
 
 const DNS_SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
@@ -257,11 +266,11 @@ test('legal names of workflows and functions give legal names and label values',
       const renamed = { ...snapshot, workflow: { ...snapshot.workflow, name: workflow } };
       const unit = differs ? differing(only(plan.units)) : { ...only(plan.units), instances: 2 };
       const made = unitObjects(unit, CREDENTIAL, { ...named, snapshot: renamed });
-      const secret = unitSecret(made.name, { jwt: '', seed: '' }, '', named.owner);
       const objects = [
         ...made.deployments,
         made.disruptionBudget,
-        secret,
+        seedSecret(made.name, '', named.owner),
+        tokenSecret(made.name, '', '', named.owner),
         workflowNetworkPolicy(named.owner),
       ];
       for (const object of objects.filter((o) => o !== null)) {

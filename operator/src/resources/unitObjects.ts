@@ -1,5 +1,5 @@
 /**
- * The Kubernetes objects of a unit: its Deployments, its Secret, its disruption budget; and the workflow's NetworkPolicy.
+ * The Kubernetes objects of a unit: its Deployments, its Secrets, its disruption budget; and the workflow's NetworkPolicy.
  *
  * Owns: which objects there are, their names and their numbers. Neighbour: `unitPod.ts` makes the pod.
  * Invariants:
@@ -13,7 +13,7 @@ import { allowedMachines } from '../planner/placement.ts';
 import type { PlanUnit, PlanVariant } from '../planner/plan.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { canonicalJson } from '../model/canonical.ts';
-import { unitName } from './hashes.ts';
+import { seedSecretName, unitName } from './hashes.ts';
 import type { Deployment, NetworkPolicy, PodDisruptionBudget, Secret } from './kubernetes.ts';
 import {
   CREDENTIAL_EXPIRES_ANNOTATION,
@@ -47,14 +47,14 @@ export interface CredentialNote {
 }
 
 export interface UnitObjects {
-  /** The unit's name, which is that of its Secret. */
+  /** The unit's name, which is that of its token's Secret. */
   readonly name: string;
   readonly deployments: readonly Deployment[];
   /** Null where the unit has one instance: a budget would only stop a machine from being emptied. */
   readonly disruptionBudget: PodDisruptionBudget | null;
 }
 
-/** Everything of a unit but its Secret, which is written once, when its credential is made. */
+/** Everything of a unit but its Secrets, which are written when its credential is made. */
 export function unitObjects(unit: PlanUnit, credential: CredentialNote, world: UnitWorld): UnitObjects {
   const name = unitName(unit, world.snapshot);
   const deployments = deploymentsOf(unit, name, credential, world);
@@ -181,36 +181,37 @@ const disruptionBudget = (name: string, { owner }: UnitWorld): PodDisruptionBudg
   },
 });
 
-/** What goes into a unit's Secret when its credential is made: never read again, and the seed never written again. */
-export interface UnitCredential {
-  readonly jwt: string;
-  readonly seed: string;
-}
+/**
+ * The Secret that holds the seed of a unit's key: made once and never written again. It is apart from the token because that one
+ * is written whole at each renewal, by somebody who does not have the seed.
+ */
+export const seedSecret = (name: string, seed: string, owner: WorkflowOwner): Secret =>
+  secretOf(seedSecretName(name), name, { seed }, owner);
 
-/** `ca`: the certificates that the bus is verified with, PEM; undefined where it has no TLS. */
-export function unitSecret(
+/** The Secret that holds a unit's token, and `ca`: the certificates that the bus is verified with, PEM; undefined without TLS. */
+export const tokenSecret = (
   name: string,
-  { jwt, seed }: UnitCredential,
+  jwt: string,
   ca: string | undefined,
   owner: WorkflowOwner,
-): Secret {
-  return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: {
-      name,
-      namespace: owner.namespace,
-      labels: unitLabels(owner.name, name),
-      ownerReferences: ownerReferences(owner),
-    },
-    type: UNIT_SECRET_TYPE,
-    data: { jwt: base64(jwt), seed: base64(seed), ...(ca === undefined ? {} : { 'ca.crt': base64(ca) }) },
-  };
-}
+): Secret => secretOf(name, name, { jwt, ...(ca === undefined ? {} : { 'ca.crt': ca }) }, owner);
 
-/** A JSON merge patch of a unit's Secret: a renewed credential for the key that it has. */
-export const renewedSecret = (jwt: string): { readonly data: { readonly jwt: string } } => ({
-  data: { jwt: base64(jwt) },
+const secretOf = (
+  name: string,
+  unit: string,
+  data: Readonly<Record<string, string>>,
+  owner: WorkflowOwner,
+): Secret => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: {
+    name,
+    namespace: owner.namespace,
+    labels: unitLabels(owner.name, unit),
+    ownerReferences: ownerReferences(owner),
+  },
+  type: UNIT_SECRET_TYPE,
+  data: Object.fromEntries(Object.entries(data).map(([key, text]) => [key, base64(text)])),
 });
 
 const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64');

@@ -13,6 +13,7 @@ import type { Lookup } from '../model/environment.ts';
 import type { Architecture, ConfigMap } from '../model/nouns.ts';
 import type { PlanUnit } from '../planner/plan.ts';
 import type { Snapshot, SnapshotFunction } from '../snapshot/snapshot.ts';
+import { seedSecretName } from './hashes.ts';
 import { unitScope } from './routes.ts';
 import type {
   Container,
@@ -32,7 +33,7 @@ import { podEnvironment } from './unitEnvironment.ts';
 
 export interface PodOptions {
   readonly unit: PlanUnit;
-  /** The unit's name, which is that of its Secret too. */
+  /** The unit's name, which is that of its token's Secret too. */
   readonly name: string;
   readonly architectures: readonly Architecture[];
   /** Labels that Sinter sets. */
@@ -131,7 +132,7 @@ function toleration({
   };
 }
 
-function container(options: PodOptions, secret: string): Container {
+function container(options: PodOptions, unit: string): Container {
   const { settings } = options;
   const functions = podEnvironment(membersOf(options), options.configMaps);
   const mounts = mountsOf(options);
@@ -140,7 +141,7 @@ function container(options: PodOptions, secret: string): Container {
     image: settings.image,
     imagePullPolicy: settings.pullPolicy,
     command: ['/usr/local/bin/node', '--disable-warning=ExperimentalWarning', '/app/host/main.js'],
-    env: [...hostEnvironment(options, secret), ...functions.env],
+    env: [...hostEnvironment(options, unit), ...functions.env],
     ...(functions.envFrom.length > 0 ? { envFrom: functions.envFrom } : {}),
     ports: [{ name: 'health', containerPort: HEALTH_PORT, protocol: 'TCP' }],
     startupProbe: STARTUP,
@@ -171,13 +172,13 @@ const LIVENESS = probe('/healthz', { periodSeconds: 10, timeoutSeconds: 5, failu
 const READINESS = probe('/readyz', { periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 });
 
 /** Later variables may refer to earlier ones, so the order matters. */
-function hostEnvironment(options: PodOptions, secret: string): readonly EnvVar[] {
+function hostEnvironment(options: PodOptions, unit: string): readonly EnvVar[] {
   const { leaf, insecureRegistries } = options.settings;
   return [
     ...(leaf ? [field('SINTER_HOST_IP', 'status.hostIP')] : []),
     field('SINTER_MACHINE', 'spec.nodeName'),
     field('SINTER_INSTANCE', 'metadata.name'),
-    ...ofSecret(secret, usesTls(options.settings)),
+    ...credentialVariables(unit, usesTls(options.settings)),
     { name: 'SINTER_BOOTSTRAP', value: bootstrap(options) },
     { name: 'SINTER_HEALTH_PORT', value: String(HEALTH_PORT) },
     ...(insecureRegistries.length > 0
@@ -188,13 +189,17 @@ function hostEnvironment(options: PodOptions, secret: string): readonly EnvVar[]
 
 const field = (name: string, fieldPath: string): EnvVar => ({ name, valueFrom: { fieldRef: { fieldPath } } });
 
-/** Keys of a unit's Secret, by the variable that each becomes. */
-function ofSecret(name: string, tls: boolean): readonly EnvVar[] {
-  const keys = { SINTER_JWT: 'jwt', SINTER_SEED: 'seed', ...(tls ? { SINTER_BUS_CA: 'ca.crt' } : {}) };
-  return Object.entries(keys).map(([variable, key]) => ({
+/** What of a unit's Secrets becomes which variable. */
+function credentialVariables(unit: string, tls: boolean): readonly EnvVar[] {
+  const from = (variable: string, name: string, key: string): EnvVar => ({
     name: variable,
     valueFrom: { secretKeyRef: { name, key } },
-  }));
+  });
+  return [
+    from('SINTER_JWT', unit, 'jwt'),
+    from('SINTER_SEED', seedSecretName(unit), 'seed'),
+    ...(tls ? [from('SINTER_BUS_CA', unit, 'ca.crt')] : []),
+  ];
 }
 
 const usesTls = ({ hub, leaf }: PodSettings): boolean =>
