@@ -90,7 +90,7 @@ export function parseRevoked(value: unknown): Readonly<Record<string, number>> {
  * Voids all that was issued to a user up to and in this second. What is older than the longest life of a credential has
  * expired by itself and is dropped, so that the list does not grow for ever.
  */
-export function revoke(keys: BusKeys, publicKey: string, v: Validity): BusKeys {
+export function revoke<T extends Pick<BusKeys, 'revoked'>>(keys: T, publicKey: string, v: Validity): T {
   const oldest = seconds(v.nowMs - (v.lifetimeMs ?? CREDENTIAL_LIFETIME_MS));
   const kept = Object.entries(keys.revoked).filter(([, at]) => at >= oldest);
   return { ...keys, revoked: { ...Object.fromEntries(kept), [publicKey]: seconds(v.nowMs) } };

@@ -143,7 +143,7 @@ export class OperatorLink {
       ignoreClusterUpdates: true,
       pingInterval: 5000,
       maxPingOut: 2,
-      ...tlsOf(settings),
+      ...tlsOf(settings.ca),
     });
     const listening = listenToInstances(nc, this.#options.listener, this.#queue);
     const line: Line = { nc, listening, up: true, asked: 0, lost: new Set() };
@@ -188,7 +188,8 @@ export class OperatorLink {
   }
 }
 
-const tlsOf = ({ ca }: LinkSettings): Pick<ConnectionOptions, 'tls'> => {
+/** Options of a connection that trusts these. */
+export const tlsOf = (ca: string | undefined): Pick<ConnectionOptions, 'tls'> => {
   if (ca === undefined) return {};
   return { tls: ca === SYSTEM_TRUST ? {} : { ca } };
 };

@@ -31,8 +31,8 @@ export interface Change {
 export const hubManager = (nc: NatsConnection): Promise<JetStreamManager> =>
   jetstreamManager(nc, { domain: HUB_DOMAIN, checkAPI: false });
 
-/** On how many servers of the hub each stream is kept: 1, or 3 where the hub has three. One that differs is changed. */
-export type Replicas = 1 | 3;
+/** On how many servers of the hub each stream is kept, 1 to 5. A stream that differs is changed. */
+export type Replicas = number;
 
 /** The buckets that there are once. */
 export async function provisionBuckets(
