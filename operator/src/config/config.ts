@@ -76,6 +76,9 @@ const VARIABLES = {
   SINTER_CREDENTIAL_LIFETIME_SECONDS: whole(60, 31_536_000, 2_592_000).describe(
     'How long a credential lives; it is renewed at a third of it.',
   ),
+  SINTER_LEAF_CREDENTIAL_LIFETIME_SECONDS: whole(60, 315_360_000, 31_536_000).describe(
+    'How long the credential of leaf servers lives; the link of a leaf breaks for a moment when the one it was made with ends.',
+  ),
   SINTER_METRICS_PORT: whole(0, 65_535, 8080).describe('The port of /metrics, /healthz and /readyz.'),
   SINTER_LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error'])
