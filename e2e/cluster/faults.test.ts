@@ -1,0 +1,200 @@
+/** The control plane away, a machine away, the operator twice or not at all: what runs goes on (D1). */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { AppOptions } from '../application.ts';
+import { countBy } from '../load.ts';
+import { auditEntries, cutOff, reconnect, startApiServer, stopApiServer } from '../testbed/cluster.ts';
+import {
+  RELEASE,
+  SINTER_NAMESPACE,
+  WITHOUT_SINTER,
+  WITHOUT_TESTBED,
+  eventually,
+  get,
+  kubectl,
+  list,
+  rolledOut,
+} from './harness.ts';
+import type { ClusterObject } from './harness.ts';
+import { withLab } from './lab.ts';
+import type { PodObject } from './lab.ts';
+
+const skip = WITHOUT_SINTER || WITHOUT_TESTBED;
+const OPERATOR = `deployment/${RELEASE}-operator`;
+const OPERATOR_USER = `system:serviceaccount:${SINTER_NAMESPACE}:${RELEASE}-operator`;
+const AMD64 = { placement: { architectures: ['amd64'] } };
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+const chain = {
+  root: { code: async (input, ctx) => ctx.call('callee', input), spec: AMD64 },
+  callee: { code: (input) => `got ${JSON.stringify(input)}`, spec: AMD64 },
+} satisfies AppOptions['functions'];
+const edges = ['root>callee'];
+
+interface Lease extends ClusterObject {
+  readonly spec: { readonly holderIdentity?: string; readonly leaseTransitions?: number };
+}
+const lease = async (): Promise<Lease | undefined> =>
+  (await list<Lease>('leases.coordination.k8s.io', SINTER_NAMESPACE)).find((l) =>
+    l.metadata.name.startsWith(RELEASE),
+  );
+
+/** What the operator wrote since: but for its Lease, which says that it lives. */
+async function writesSince(since: Date): Promise<readonly string[]> {
+  const entries = await auditEntries({ since, user: OPERATOR_USER });
+  return entries
+    .filter((e) => ['create', 'update', 'patch', 'delete'].includes(e.verb))
+    .filter((e) => e.objectRef?.resource !== 'leases')
+    .map((e) => `${e.verb} ${e.requestURI}`);
+}
+
+const operators = async (): Promise<readonly PodObject[]> =>
+  (await list<PodObject>('pods', SINTER_NAMESPACE, 'app.kubernetes.io/component=operator')).filter(
+    (p) => p.metadata.deletionTimestamp === undefined,
+  );
+
+/** Waits until one of the operators that are there leads. */
+const led = (): Promise<string> =>
+  eventually('an operator leads', async () => {
+    const holder = (await lease())?.spec.holderIdentity ?? '';
+    return (await operators()).some((p) => holder.startsWith(p.metadata.name)) && holder;
+  });
+
+describe('faults', { skip }, () => {
+  it('restarted with nothing changed the operator writes nothing, and at rest neither', () =>
+    withLab('quiet', async (lab) => {
+      await lab.deploy({ functions: chain, edges });
+      const before = { plan: await lab.plan(), pods: (await lab.pods()).map((p) => p.metadata.uid).sort() };
+      await eventually('it has come to rest', async () => {
+        const since = new Date();
+        await pause(10_000);
+        return (await writesSince(since)).length === 0;
+      });
+      const since = new Date();
+      await kubectl(['delete', 'pod', '-n', SINTER_NAMESPACE, '-l', 'app.kubernetes.io/component=operator']);
+      await rolledOut(OPERATOR, SINTER_NAMESPACE);
+      await led();
+      await pause(20_000);
+      const events = (line: string): boolean => line.includes('/events');
+      assert.deepEqual(
+        (await writesSince(since)).filter((w) => !events(w)),
+        [],
+      );
+      const after = { plan: await lab.plan(), pods: (await lab.pods()).map((p) => p.metadata.uid).sort() };
+      assert.deepEqual(after, before);
+    }));
+
+  it('of two operators one acts; when it goes, the other one does', () =>
+    withLab('two', async (lab) => {
+      await kubectl(['scale', OPERATOR, '--replicas=2', '-n', SINTER_NAMESPACE]);
+      try {
+        await rolledOut(OPERATOR, SINTER_NAMESPACE);
+        const first = await led();
+        await lab.deploy({ functions: chain, edges });
+        const leader = (await operators()).find((p) => first.startsWith(p.metadata.name));
+        assert.ok(leader, 'the leader is one of them');
+        await kubectl([
+          'delete',
+          'pod',
+          leader.metadata.name,
+          '-n',
+          SINTER_NAMESPACE,
+          '--grace-period=0',
+          '--force',
+        ]);
+        await eventually('another one leads', async () => (await lease())?.spec.holderIdentity !== first);
+        await lab.change({ functions: { ...chain, callee: { code: () => 'changed', spec: AMD64 } }, edges });
+        assert.equal((await lab.call()).text, 'changed');
+      } finally {
+        await kubectl(['scale', OPERATOR, '--replicas=1', '-n', SINTER_NAMESPACE]);
+        await rolledOut(OPERATOR, SINTER_NAMESPACE);
+      }
+    }));
+
+  it('the API server is away for a minute: calls go on, none fails', () =>
+    withLab('api', async (lab) => {
+      await lab.deploy({ functions: chain, edges });
+      const restarts = await restartsOf(lab.namespace);
+      await lab.underLoad(async (load) => {
+        await stopApiServer();
+        try {
+          const until = load.started + 60 * 50;
+          await eventually('a minute has passed', () => load.started >= until);
+        } finally {
+          await startApiServer();
+        }
+      });
+      assert.deepEqual(await restartsOf(lab.namespace), restarts);
+      await lab.change({ functions: { ...chain, callee: { code: () => 'after', spec: AMD64 } }, edges });
+      assert.equal((await lab.call()).text, 'after');
+    }));
+
+  /** Longer than the API server's default toleration on the testbed: a pod that tolerates no more would be gone. */
+  const AWAY_MS = 75_000;
+
+  it('a machine is cut off: its part of the graph goes on there, and on its return nothing is restarted or lost', () =>
+    withLab('cut', async (lab) => {
+      const edge = { placement: { tiers: ['Edge'], architectures: ['amd64'] } };
+      // Asked every 100 ms by itself, on the machine: nobody from outside can.
+      const functions = {
+        root: {
+          code: async (input, ctx) => {
+            const { rounds } = input as { rounds: number };
+            let ok = 0;
+            for (let i = 0; i < rounds; i++) {
+              if ((await ctx.call('callee', i)) === i) ok += 1;
+              await new Promise((resolve) => setTimeout(resolve, 100));
+            }
+            return ok;
+          },
+          spec: { ...edge, timeoutSeconds: 300 },
+        },
+        callee: { code: (input) => input, spec: edge },
+        later: { code: (input) => input, spec: edge },
+      } satisfies AppOptions['functions'];
+      await lab.deploy({ functions, edges: ['root>callee'] });
+      const before = await restartsOf(lab.namespace);
+      const machines = countBy(await lab.living(), (p) => p.spec.nodeName ?? '');
+      assert.deepEqual(machines, { n2: 3 });
+      const rounds = Math.ceil(AWAY_MS / 100);
+      const asked = await lab.call({ rounds }, { headers: { prefer: 'respond-async' } });
+      assert.equal(asked.status, 202, asked.text);
+      const { callId } = JSON.parse(asked.text) as { readonly callId: string };
+      await cutOff('n2');
+      try {
+        await pause(AWAY_MS);
+        const pods = await lab.pods();
+        assert.deepEqual(
+          pods.map((p) => p.metadata.deletionTimestamp),
+          pods.map(() => undefined),
+          'no pod was sent away',
+        );
+      } finally {
+        await reconnect('n2');
+      }
+      const record = await eventually('its result has come', async () => {
+        const { text, status } = await lab.state(callId);
+        return status === 200 && /Succeeded|Failed/.test(text) && text;
+      });
+      assert.match(record, new RegExp(`"state":"Succeeded".*"result":"?${String(rounds)}"?`), record);
+      await eventually('the machine is back', async () => {
+        const node = await get<Node>('node', 'n2');
+        return node?.status.conditions.some((c) => c.type === 'Ready' && c.status === 'True');
+      });
+      assert.deepEqual(await restartsOf(lab.namespace), before, 'nothing was started again');
+      assert.equal((await lab.call({ rounds: 1 })).text, '1');
+    }));
+});
+
+interface Node extends ClusterObject {
+  readonly status: { readonly conditions: readonly { readonly type: string; readonly status: string }[] };
+}
+
+/** Every pod with how often it was restarted. */
+const restartsOf = async (namespace: string): Promise<Readonly<Record<string, number>>> =>
+  Object.fromEntries(
+    (await list<PodObject>('pods', namespace)).map((p) => [
+      p.metadata.uid,
+      p.status.containerStatuses?.[0]?.restartCount ?? 0,
+    ]),
+  );
