@@ -36,6 +36,7 @@ export interface PodObject extends ClusterObject {
   readonly spec: { readonly nodeName?: string; readonly serviceAccountName?: string };
   readonly status: {
     readonly phase: string;
+    readonly podIP?: string;
     readonly containerStatuses?: readonly { readonly restartCount: number }[];
   };
 }
