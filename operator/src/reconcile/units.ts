@@ -1,0 +1,277 @@
+/**
+ * Units in the cluster: their objects made, ended and removed, their credentials issued, renewed and revoked.
+ *
+ * Owns: the order of writes for one unit. What the objects look like is `resources/`'s to say, when a unit comes or goes
+ * `rollout/`'s. Secrets are written without ever being looked at: what is known of a credential stands on the Deployment.
+ *
+ *   issue ─▶ Secrets (seed, token) ─▶ Deployments, annotated with the key ─▶ budget
+ *   no pods ─▶ revoke, where it grants more than is declared ─▶ Secrets, budget ─▶ Deployments, which remember the key
+ *
+ * Invariants:
+ *  1. Cut off anywhere and called again, it comes to the same; a key whose Deployment was never made is simply replaced.
+ *  2. A unit that is as it should be is not written.
+ */
+import type { InstanceKey, UnitScope, WorkflowKey } from '@sinter/contract';
+import type { UnitCredentials } from '../bus/cluster.ts';
+import { applyObject, isAsDesired } from '../kube/apply.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { isAlreadyExists, isNotFound } from '../kube/errors.ts';
+import { KINDS, keyOf } from '../kube/objects.ts';
+import type { Deployment, KubeObject, NetworkPolicy, PodDisruptionBudget, Secret } from '../kube/objects.ts';
+import type { ConfigMap } from '../model/nouns.ts';
+import type { Lookup } from '../model/environment.ts';
+import {
+  CREDENTIAL_EXPIRES_ANNOTATION,
+  credentialNote,
+  seedSecret,
+  seedSecretName,
+  tokenSecret,
+  unitObjects,
+  workflowNetworkPolicy,
+} from '../resources/index.ts';
+import type { CredentialNote, PodSettings, UnitObjects, WorkflowOwner } from '../resources/index.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { FaultPoint } from './faults.ts';
+import { MANAGER } from './kinds.ts';
+import { missingSecret } from './problems.ts';
+import { unitOf } from './stores.ts';
+import type { Stores } from './stores.ts';
+import type { WantedUnit } from './target.ts';
+
+export interface UnitsOptions {
+  readonly client: KubeClient;
+  readonly stores: Stores;
+  readonly credentials: UnitCredentials;
+  readonly settings: () => PodSettings;
+  readonly fault: FaultPoint;
+}
+
+/** What the objects of a workflow's units are made from. */
+export interface UnitSite {
+  readonly owner: WorkflowOwner;
+  readonly snapshot: Snapshot;
+  readonly configMaps: Lookup<ConfigMap>;
+}
+
+/** Objects of one unit that are there. */
+interface Found {
+  readonly deployments: readonly Deployment[];
+  readonly budgets: readonly PodDisruptionBudget[];
+}
+
+export class Units {
+  readonly #options: UnitsOptions;
+  /** Keys that were issued a moment ago: the copy of the cluster may not show the Deployment yet. */
+  readonly #issued = new Map<string, CredentialNote>();
+
+  constructor(options: UnitsOptions) {
+    this.#options = options;
+  }
+
+  /** Units of the target whose objects are missing or otherwise than they should be. */
+  stale(units: Iterable<WantedUnit>, site: UnitSite): readonly string[] {
+    return [...units].filter((unit) => this.#isStale(unit, site)).map((unit) => unit.scope.unit);
+  }
+
+  #isStale(wanted: WantedUnit, site: UnitSite): boolean {
+    const { unit } = wanted.scope;
+    const found = this.#found(wanted.scope, unit);
+    const note = this.#noteOf(wanted.scope, unit, found);
+    if (!note || this.#lacksSecret(wanted.scope, unit)) return true;
+    const objects = this.#objects(wanted, note, site);
+    if ((objects.disruptionBudget === null) !== (found.budgets.length === 0)) return true;
+    return [...pairs(objects.deployments, found.deployments), ...budgetPair(objects, found)].some(
+      ([desired, current]) => !isAsDesired(current, desired, MANAGER.workflow),
+    );
+  }
+
+  /** Makes a unit as it should be. */
+  async apply(wanted: WantedUnit, site: UnitSite, signal: AbortSignal): Promise<void> {
+    const { scope } = wanted;
+    const found = this.#found(scope, scope.unit);
+    const known = this.#lacksSecret(scope, scope.unit) ? undefined : this.#noteOf(scope, scope.unit, found);
+    const note = known ?? (await this.#issue(scope, site.owner, signal));
+    const objects = this.#objects(wanted, note, site);
+    for (const [desired, current] of pairs(objects.deployments, found.deployments)) {
+      await this.#options.fault('Deployment');
+      await this.#apply(KINDS.deployments, desired, current, signal);
+    }
+    for (const [desired, current] of budgetPair(objects, found)) {
+      await this.#options.fault('PodDisruptionBudget');
+      await this.#apply(KINDS.podDisruptionBudgets, desired, current, signal);
+    }
+    if (objects.disruptionBudget === null) await this.#removeBudgets(found, signal);
+  }
+
+  /** Asks the instances to end: they finish what they accepted. */
+  async end(w: WorkflowKey, unit: string, signal: AbortSignal): Promise<void> {
+    const { client, fault } = this.#options;
+    for (const { metadata } of this.#found(w, unit).deployments) {
+      await fault('Scale');
+      await orGone(
+        client.merge(
+          KINDS.deployments,
+          metadata,
+          { spec: { replicas: 0 } },
+          {
+            fieldManager: MANAGER.workflow,
+            signal,
+          },
+        ),
+      );
+    }
+  }
+
+  /** Removes what is left of a unit without instances. `revoke`: its credential grants more than is declared. */
+  async remove(w: WorkflowKey, unit: string, revoke: boolean, signal: AbortSignal): Promise<void> {
+    const { client, credentials, fault } = this.#options;
+    const found = this.#found(w, unit);
+    const note = this.#noteOf(w, unit, found);
+    if (revoke && note) {
+      await fault('Revoke');
+      await credentials.revoke([note.publicKey]);
+    }
+    for (const name of [unit, seedSecretName(unit)]) {
+      await fault('DeleteSecret');
+      await client.delete(KINDS.secrets, { namespace: w.namespace, name }, { signal });
+    }
+    await this.#removeBudgets(found, signal);
+    for (const { metadata } of found.deployments) {
+      await fault('DeleteDeployment');
+      await client.delete(KINDS.deployments, metadata, { signal, uid: metadata.uid });
+    }
+    this.#issued.delete(idOf(w, unit));
+  }
+
+  /** Renews a unit's credential where it is due; says whether it did. */
+  async renew(scope: UnitScope, owner: WorkflowOwner, signal: AbortSignal): Promise<boolean> {
+    const { client, credentials, stores, fault } = this.#options;
+    const found = this.#found(scope, scope.unit);
+    const note = this.#noteOf(scope, scope.unit, found);
+    if (!note || found.deployments.length === 0 || !credentials.isDue(note.expiresAtMs)) return false;
+    const renewed = credentials.renew(scope, note.publicKey);
+    await fault('RenewSecret');
+    await this.#put(tokenSecret(scope.unit, renewed.jwt, credentials.ca(), owner), signal);
+    const { expiresAtMs } = renewed;
+    const annotations = {
+      [CREDENTIAL_EXPIRES_ANNOTATION]: expiresAtMs === undefined ? null : new Date(expiresAtMs).toISOString(),
+    };
+    for (const { metadata } of found.deployments) {
+      const options = { fieldManager: MANAGER.workflow, signal };
+      await orGone(client.merge(KINDS.deployments, metadata, { metadata: { annotations } }, options));
+    }
+    const instances = stores.pods
+      .by('workflow', keyOf({ namespace: scope.namespace, name: scope.workflow }))
+      .filter((pod) => unitOf(pod) === scope.unit)
+      .map((pod): InstanceKey => ({ ...keyOfUnit(scope), instance: pod.metadata.name }));
+    await credentials.deliver(renewed, instances);
+    return true;
+  }
+
+  /** Nobody may connect to the workflow's pods. */
+  async guard(owner: WorkflowOwner, current: NetworkPolicy | undefined, signal: AbortSignal): Promise<void> {
+    const desired = workflowNetworkPolicy(owner);
+    if (isAsDesired(current, desired, MANAGER.workflow)) return;
+    await this.#options.fault('NetworkPolicy');
+    await this.#apply(KINDS.networkPolicies, desired, current, signal);
+  }
+
+  async #issue(scope: UnitScope, owner: WorkflowOwner, signal: AbortSignal): Promise<CredentialNote> {
+    const { credentials, fault } = this.#options;
+    const issued = credentials.issue(scope);
+    await fault('SeedSecret');
+    await this.#put(seedSecret(scope.unit, issued.seed, owner), signal);
+    await fault('TokenSecret');
+    await this.#put(tokenSecret(scope.unit, issued.jwt, credentials.ca(), owner), signal);
+    const { publicKey, expiresAtMs } = issued;
+    const note = { publicKey, ...(expiresAtMs === undefined ? {} : { expiresAtMs }) };
+    this.#issued.set(idOf(scope, scope.unit), note);
+    return note;
+  }
+
+  /** Writes a Secret whole, whatever stood there: it is never read. */
+  async #put(secret: KubeObject, signal: AbortSignal): Promise<void> {
+    const { client } = this.#options;
+    const options = { fieldManager: MANAGER.workflow, signal };
+    try {
+      await client.create<Secret>(KINDS.secrets, secret as Secret, options);
+    } catch (cause) {
+      if (!isAlreadyExists(cause)) throw cause;
+      await client.replace<Secret>(KINDS.secrets, secret as Secret, options);
+    }
+  }
+
+  async #apply<T extends KubeObject>(
+    kind: Parameters<typeof applyObject<T>>[0]['kind'],
+    desired: KubeObject,
+    current: T | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await applyObject<T>({
+      client: this.#options.client,
+      kind,
+      desired,
+      current,
+      manager: MANAGER.workflow,
+      signal,
+    });
+  }
+
+  async #removeBudgets({ budgets }: Found, signal: AbortSignal): Promise<void> {
+    for (const { metadata } of budgets) {
+      await this.#options.fault('DeleteBudget');
+      await this.#options.client.delete(KINDS.podDisruptionBudgets, metadata, { signal });
+    }
+  }
+
+  #objects({ plan }: WantedUnit, note: CredentialNote, site: UnitSite): UnitObjects {
+    const { owner, snapshot, configMaps } = site;
+    return unitObjects(plan, note, { snapshot, owner, settings: this.#options.settings(), configMaps });
+  }
+
+  #found({ namespace, workflow }: WorkflowKey, unit: string): Found {
+    const key = keyOf({ namespace, name: workflow });
+    const { deployments, disruptionBudgets } = this.#options.stores;
+    return {
+      deployments: deployments.by('workflow', key).filter((d) => unitOf(d) === unit),
+      budgets: disruptionBudgets.by('workflow', key).filter((b) => unitOf(b) === unit),
+    };
+  }
+
+  #noteOf(w: WorkflowKey, unit: string, { deployments }: Found): CredentialNote | undefined {
+    const noted = deployments.flatMap((d) => credentialNote(d.metadata.annotations ?? {}) ?? []);
+    return noted[0] ?? this.#issued.get(idOf(w, unit));
+  }
+
+  /** An instance waits for a Secret of ours that somebody has deleted. */
+  #lacksSecret({ namespace, workflow }: WorkflowKey, unit: string): boolean {
+    const ours = new Set([unit, seedSecretName(unit)]);
+    const key = keyOf({ namespace, name: workflow });
+    return this.#options.stores.pods
+      .by('workflow', key)
+      .some((pod) => unitOf(pod) === unit && ours.has(missingSecret(pod) ?? ''));
+  }
+}
+
+const idOf = (w: WorkflowKey, unit: string): string => `${w.namespace}/${w.workflow}/${unit}`;
+
+const keyOfUnit = ({ namespace, workflow, unit }: UnitScope) => ({ namespace, workflow, unit });
+
+/** Each object that is to be, with the one that is. */
+const pairs = <T extends KubeObject>(
+  desired: readonly KubeObject[],
+  current: readonly T[],
+): readonly (readonly [KubeObject, T | undefined])[] =>
+  desired.map((d) => [d, current.find((c) => c.metadata.name === d.metadata.name)] as const);
+
+const budgetPair = ({ disruptionBudget }: UnitObjects, { budgets }: Found) =>
+  disruptionBudget === null ? [] : pairs([disruptionBudget], budgets);
+
+/** What is gone already need not be changed. */
+async function orGone(change: Promise<unknown>): Promise<void> {
+  try {
+    await change;
+  } catch (cause) {
+    if (!isNotFound(cause)) throw cause;
+  }
+}
