@@ -16,6 +16,7 @@ import {
   SINTER_NAMESPACE,
   WITHOUT_SINTER,
   WITHOUT_TESTBED,
+  apply,
   eventually,
   get,
   kubectl,
@@ -140,72 +141,97 @@ describe('faults', { skip }, () => {
   const AWAY_MS = 75_000;
 
   it('a machine is cut off: calls on it go on, and on its return nothing is restarted or lost', () =>
-    withLab('cut', async (lab) => {
-      const edge = { placement: { tiers: ['Edge'], architectures: ['amd64'] } };
-      const functions = {
-        root: { code: async (input, ctx) => ctx.call('callee', input), spec: edge },
-        callee: { code: (input) => input, spec: edge },
-      } satisfies AppOptions['functions'];
-      const gateway = await gatewayOn('n2');
-      await lab.deploy({ functions, edges });
-      const before = await restartsOf(lab.namespace);
-      assert.deepEqual(
-        countBy(await lab.living(), (p) => p.spec.nodeName ?? ''),
-        { n2: 2 },
-      );
-      const url = `http://${gateway}:8080${lab.path}`;
-      const ask = (i: number): Promise<string> =>
-        inNetworkOf('n2', [
-          'curl',
-          '-sS',
-          '-m',
-          '20',
-          '-H',
-          'content-type: application/json',
-          '-d',
-          String(i),
-          url,
-        ]);
-      assert.equal(await ask(0), '0');
-      const answers: string[] = [];
-      await cutOff('n2');
-      try {
-        const until = performance.now() + AWAY_MS;
-        for (let i = 1; performance.now() < until; i++) {
-          answers.push(`${String(i)} ${await ask(i)}`);
-          await pause(250);
-        }
-        const node = await get<Node>('node', 'n2');
-        assert.notEqual(node && readyOf(node), 'True', 'the cluster has noticed');
-        const pods = await lab.pods();
+    withLab('cut', (lab) =>
+      withGatewayOn('n2', async (gateway) => {
+        const edge = { placement: { tiers: ['Edge'], architectures: ['amd64'] } };
+        const functions = {
+          root: { code: async (input, ctx) => ctx.call('callee', input), spec: edge },
+          callee: { code: (input) => input, spec: edge },
+        } satisfies AppOptions['functions'];
+        await lab.deploy({ functions, edges });
+        const before = await restartsOf(lab.namespace);
         assert.deepEqual(
-          pods.map((p) => p.metadata.deletionTimestamp ?? 'stays'),
-          ['stays', 'stays'],
+          countBy(await lab.living(), (p) => p.spec.nodeName ?? ''),
+          { n2: 2 },
         );
-      } finally {
-        await reconnect('n2');
-      }
-      assert.ok(answers.length > 50, String(answers.length));
-      assert.deepEqual(
-        answers.filter((answer, i) => answer !== `${String(i + 1)} ${String(i + 1)}`),
-        [],
-      );
-      await eventually('the machine is back', async () => {
-        const node = await get<Node>('node', 'n2');
-        return node && readyOf(node) === 'True';
-      });
-      await eventually('calls from outside reach it again', async () => (await lab.call(7)).text === '7');
-      assert.deepEqual(await restartsOf(lab.namespace), before, 'nothing was started again');
-    }));
+        const url = `http://${gateway}:8080${lab.path}`;
+        const ask = (i: number): Promise<string> =>
+          inNetworkOf('n2', [
+            'curl',
+            '-sS',
+            '-m',
+            '20',
+            '-H',
+            'content-type: application/json',
+            '-d',
+            String(i),
+            url,
+          ]);
+        assert.equal(await ask(0), '0');
+        const answers: string[] = [];
+        await cutOff('n2');
+        try {
+          const until = performance.now() + AWAY_MS;
+          for (let i = 1; performance.now() < until; i++) {
+            answers.push(`${String(i)} ${await ask(i)}`);
+            await pause(250);
+          }
+          const node = await get<Node>('node', 'n2');
+          assert.notEqual(node && readyOf(node), 'True', 'the cluster has noticed');
+          const pods = await lab.pods();
+          assert.deepEqual(
+            pods.map((p) => p.metadata.deletionTimestamp ?? 'stays'),
+            ['stays', 'stays'],
+          );
+        } finally {
+          await reconnect('n2');
+        }
+        assert.ok(answers.length > 50, String(answers.length));
+        assert.deepEqual(
+          answers.filter((answer, i) => answer !== `${String(i + 1)} ${String(i + 1)}`),
+          [],
+        );
+        await eventually('the machine is back', async () => {
+          const node = await get<Node>('node', 'n2');
+          return node && readyOf(node) === 'True';
+        });
+        await eventually('calls from outside reach it again', async () => (await lab.call(7)).text === '7');
+        assert.deepEqual(await restartsOf(lab.namespace), before, 'nothing was started again');
+      }),
+    ));
 });
 
-/** Address of a gateway on this machine: there is one on each while the test lasts. */
-async function gatewayOn(machine: string): Promise<string> {
-  return await eventually(`a gateway runs on ${machine}`, async () => {
-    const pods = await list<PodObject>('pods', SINTER_NAMESPACE, 'app.kubernetes.io/component=gateway');
-    const here = pods.find((p) => p.spec.nodeName === machine && p.status.phase === 'Running');
-    return here?.status.podIP;
-  });
+interface Deployment extends ClusterObject {
+  readonly spec: {
+    readonly selector: unknown;
+    readonly template: {
+      readonly metadata: { readonly labels: Readonly<Record<string, string>> };
+      readonly spec: object;
+    };
+  };
+}
+
+/** One more gateway, on this machine, for the time of a scenario, which gets its address. */
+async function withGatewayOn(machine: string, scenario: (address: string) => Promise<void>): Promise<void> {
+  const name = `gateway-${machine}`;
+  const known = await get<Deployment>('deployment', `${RELEASE}-gateway`, SINTER_NAMESPACE);
+  assert.ok(known, 'the chart has a gateway');
+  const { labels } = known.spec.template.metadata;
+  const template = {
+    metadata: { labels: { ...labels, 'app.kubernetes.io/instance': name } },
+    spec: { ...known.spec.template.spec, nodeSelector: { 'kubernetes.io/hostname': machine } },
+  };
+  const spec = { selector: { matchLabels: { 'app.kubernetes.io/instance': name } }, template };
+  await apply([
+    { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name, namespace: SINTER_NAMESPACE }, spec },
+  ]);
+  try {
+    await rolledOut(`deployment/${name}`, SINTER_NAMESPACE);
+    const pods = await list<PodObject>('pods', SINTER_NAMESPACE, `app.kubernetes.io/instance=${name}`);
+    await scenario(pods[0]?.status.podIP ?? '');
+  } finally {
+    await kubectl(['delete', 'deployment', name, '-n', SINTER_NAMESPACE, '--cascade=foreground']);
+  }
 }
 
 interface Node extends ClusterObject {

@@ -15,10 +15,14 @@ const PERIOD_MS = 500;
 const VOLUMES = '/api/v1/persistentvolumes';
 
 const api = await Api.as('volumes');
+let said = '';
 for (;;) {
-  await turn().catch((cause: unknown) => {
-    console.error(cause instanceof Error ? cause.message : String(cause));
-  });
+  const problem = await turn().then(
+    () => '',
+    (cause: unknown) => (cause instanceof Error ? cause.message : String(cause)),
+  );
+  if (problem !== '' && problem !== said) console.error(problem);
+  said = problem;
   await new Promise((resolve) => setTimeout(resolve, PERIOD_MS));
 }
 
@@ -42,8 +46,9 @@ async function carryOut({ make, drop }: Decision): Promise<void> {
   }
 }
 
-const onThisMachine = (machine: Machine, path: string): string =>
-  join(placesOf(machine).own['/var/lib'] ?? '', path.slice('/var/lib'.length));
+function onThisMachine(machine: Machine, path: string): string {
+  return join(placesOf(machine).own['/var/lib'] ?? '', path.slice('/var/lib'.length));
+}
 
 async function list<T>(path: string): Promise<readonly T[]> {
   const { status, body } = await api.ask(path);

@@ -1,0 +1,154 @@
+/**
+ * `npm run test:cluster [-- --keep] [--no-sinter] [FILE…]`: the scenarios of this folder on a real cluster.
+ *
+ * With KUBECONFIG set to another cluster than the testbed: on that one, with the images that the values of
+ * SINTER_VALUES (a file) name. Else on the testbed, which is brought up where it is not.
+ *
+ * Owns: providing the cluster, the images and Sinter, and taking away what it provided, however it ends. What was there
+ * before stays. `--keep` leaves everything; `--no-sinter` installs nothing.
+ * Exit codes: those of `node --test`; 1 where something could not be provided, 130 interrupted.
+ */
+import { spawn } from 'node:child_process';
+import { glob } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { endCommands, run } from '../testbed/command.ts';
+import { down } from '../testbed/down.ts';
+import { withLock } from '../testbed/parts/lock.ts';
+import { say, step } from '../testbed/progress.ts';
+import { status } from '../testbed/status.ts';
+import { loadSinter, up } from '../testbed/up.ts';
+import { RELEASE, SINTER_NAMESPACE, targetOf } from './target.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const VALUES = fileURLToPath(new URL('../testbed/values.yaml', import.meta.url));
+const INSTALL_LIMIT = '5m';
+const INSTALL_LIMIT_MS = 330_000;
+/** Of one test, on a busy machine with an emulated one in it. */
+const TEST_LIMIT_MS = 600_000;
+const INTERRUPTED = 130;
+
+const words = process.argv.slice(2);
+const keep = words.includes('--keep');
+const withSinter = !words.includes('--no-sinter');
+const named = words.filter((word) => !word.startsWith('--'));
+const target = targetOf(process.env);
+
+/** What was provided, to be taken away in the opposite order. */
+const undo: { readonly what: string; readonly how: () => Promise<void> }[] = [];
+let interrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => {
+    interrupted = true;
+    endCommands();
+  });
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  let code = 1;
+  try {
+    await provide();
+    code = await runTests();
+  } catch (cause) {
+    if (!interrupted) say(`error: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
+  if (!keep) await takeAway();
+  return interrupted ? INTERRUPTED : code;
+}
+
+async function provide(): Promise<void> {
+  if (target.kind === 'Testbed') await withLock(provideTestbed);
+  if (withSinter) await provideSinter();
+}
+
+async function provideTestbed(): Promise<void> {
+  if ((await status()).state === 'Down') undo.push({ what: 'the testbed', how: () => withLock(down) });
+  await up();
+  await step('bundles', () => run([process.execPath, 'scripts/build.ts', '--quiet'], { cwd: ROOT }));
+  await loadSinter();
+}
+
+const helm = (...args: readonly string[]): Promise<string> =>
+  run([target.helm, `--kubeconfig=${target.kubeconfig}`, ...args, '--namespace', SINTER_NAMESPACE], {
+    cwd: ROOT,
+    limitMs: INSTALL_LIMIT_MS,
+  });
+
+const kubectl = (...args: readonly string[]): Promise<string> =>
+  run([target.kubectl, `--kubeconfig=${target.kubeconfig}`, ...args], { limitMs: INSTALL_LIMIT_MS });
+
+async function provideSinter(): Promise<void> {
+  const { SINTER_VALUES = '' } = process.env;
+  if (target.kind === 'Other' && SINTER_VALUES === '')
+    throw new Error(
+      'set SINTER_VALUES to a file of values for helm/sinter that names images which this cluster can pull, ' +
+        'or say --no-sinter to test what is installed',
+    );
+  const releases = await helm('list', '--all', '--short');
+  if (!releases.split('\n').includes(RELEASE)) undo.push({ what: 'Sinter', how: uninstall });
+  const values = SINTER_VALUES === '' ? VALUES : SINTER_VALUES;
+  await step(`installing helm/sinter into ${SINTER_NAMESPACE}`, async () => {
+    const wait = ['--create-namespace', '--wait', '--timeout', INSTALL_LIMIT];
+    await helm('upgrade', '--install', RELEASE, 'helm/sinter', '--values', values, ...wait).catch(explain);
+    if (target.kind === 'Testbed') await restart();
+  });
+}
+
+/** The image has the same name as before: only a new pod runs what is in it now. */
+async function restart(): Promise<void> {
+  const all = ['deployments', '--selector', `app.kubernetes.io/instance=${RELEASE}`];
+  await kubectl('rollout', 'restart', ...all, '--namespace', SINTER_NAMESPACE);
+  const wait = [`--timeout=${INSTALL_LIMIT}`, '--namespace', SINTER_NAMESPACE];
+  await kubectl('rollout', 'status', ...all, ...wait).catch(explain);
+}
+
+/** What one would look at first. */
+async function explain(cause: unknown): Promise<never> {
+  const look = ['--namespace', SINTER_NAMESPACE];
+  const pods = await kubectl('get', 'pods', '--output', 'wide', ...look).catch(String);
+  const events = await kubectl('get', 'events', '--sort-by=.lastTimestamp', ...look).catch(String);
+  const which = ['--selector', `app.kubernetes.io/instance=${RELEASE}`, '--prefix', '--tail=15'];
+  const logs = await kubectl('logs', ...which, '--all-containers', ...look).catch(String);
+  say([pods, events.split('\n').slice(-25).join('\n'), logs].join('\n'));
+  throw cause;
+}
+
+/** In the order that the guide gives: workflows first, while their finalizers are still served. */
+async function uninstall(): Promise<void> {
+  const limit = ['--all', '--all-namespaces', '--ignore-not-found', '--timeout=120s'];
+  await kubectl('delete', 'workflows.sinter.dev', ...limit).catch(() => undefined); // there may be no such kind yet
+  await helm('uninstall', RELEASE, '--wait', '--timeout', INSTALL_LIMIT);
+  await kubectl('delete', 'namespace', SINTER_NAMESPACE, '--ignore-not-found');
+}
+
+async function runTests(): Promise<number> {
+  const files = named.length > 0 ? named : await allTests();
+  const options = ['--test', '--test-concurrency=1', `--test-timeout=${String(TEST_LIMIT_MS)}`];
+  const child = spawn(process.execPath, [...options, ...files], {
+    cwd: ROOT,
+    stdio: 'inherit',
+    env: { ...process.env, KUBECONFIG: target.kubeconfig },
+  });
+  return await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => {
+      resolve(code ?? 1);
+    });
+  });
+}
+
+async function allTests(): Promise<readonly string[]> {
+  const files: string[] = [];
+  for await (const file of glob('e2e/cluster/**/*.test.ts', { cwd: ROOT })) files.push(file);
+  return files.sort();
+}
+
+/** Each, whatever becomes of the others. */
+async function takeAway(): Promise<void> {
+  const taken = target.kind === 'Testbed' ? undo.slice(0, 1) : undo;
+  for (const { what, how } of taken.reverse())
+    await step(`taking ${what} away`, how).catch((cause: unknown) => {
+      say(`${what} is still there: ${cause instanceof Error ? cause.message : String(cause)}`);
+      process.exitCode = 1;
+    });
+}
