@@ -194,6 +194,7 @@ describe('the names that the operator knows', { skip: NO_HELM }, () => {
         SINTER_CLUSTER_DOMAIN: 'cluster.local',
         SINTER_GATEWAY_URL: 'http://sinter-gateway.sinter-system.svc',
         SINTER_CREDENTIAL_LIFETIME_SECONDS: '2592000',
+        SINTER_LEAF_CREDENTIAL_LIFETIME_SECONDS: '31536000',
         SINTER_METRICS_PORT: '8080',
         SINTER_LOG_LEVEL: 'info',
         SINTER_LEADER_ELECTION: 'true',

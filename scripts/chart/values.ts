@@ -208,6 +208,12 @@ const leaf = group(
       65535,
       'Port on every machine at which pods find their leaf. The Pod Security level of the namespace must allow it (baseline does not).',
     ),
+    credentialLifetimeSeconds: count(
+      31_536_000,
+      3600,
+      315_360_000,
+      'Life of the credential of leaves; when the one that it connected with ends, a leaf connects anew.',
+    ),
     goMemoryLimit: text('96MiB', "GOMEMLIMIT of the server; keep it below the container's memory limit."),
     resources: resources({ cpu: '20m', memory: '32Mi' }, { memory: '128Mi' }),
     maxUnavailable: z
