@@ -6,11 +6,17 @@
  */
 import { readManifests } from '@sinter/operator/local/manifests';
 import type { ManifestProblem, Manifests } from '@sinter/operator/local/manifests';
-import { check, isError, namespaceOf, notYet, readApplication } from '@sinter/operator/model/index';
-import type { Application, Finding, Machine, ObjectName } from '@sinter/operator/model/index';
-import { plan as makePlan } from '@sinter/operator/planner/index';
-import { planHash, workflowPlanObject } from '@sinter/operator/resources/index';
-import { gather } from '@sinter/operator/snapshot/index';
+import {
+  check,
+  DEFAULT_NAMESPACE,
+  isError,
+  namespaceOf,
+  notYet,
+  readApplication,
+} from '@sinter/operator/model/index';
+import type { Application, Finding, Machine, ObjectName, WorkflowName } from '@sinter/operator/model/index';
+import { propose } from '@sinter/operator/resources/index';
+import type { Proposal } from '@sinter/operator/resources/index';
 import { EXIT, Refusal } from './exit.ts';
 import { namedPlan } from './text/plan.ts';
 import type { NamedPlan } from './text/plan.ts';
@@ -31,9 +37,16 @@ export interface Planned {
   readonly workflows: readonly PlannedWorkflow[];
 }
 
-/** Reads and plans. What is wrong is in `manifests.problems` and `findings`; nothing is thrown for it. */
-export async function planPaths(paths: readonly string[], machines: readonly Machine[]): Promise<Planned> {
-  const manifests = await readManifests(paths);
+/**
+ * Reads and plans; objects without a namespace belong to `namespace`. What is wrong is in `manifests.problems` and
+ * `findings`; nothing is thrown for it.
+ */
+export async function planPaths(
+  paths: readonly string[],
+  machines: readonly Machine[],
+  namespace = DEFAULT_NAMESPACE,
+): Promise<Planned> {
+  const manifests = inNamespace(await readManifests(paths), namespace);
   if (manifests.problems.some(isErrorProblem)) return { manifests, findings: [], workflows: [] };
   const { application, findings: refused } = readApplication(manifests.objects);
   const found = [...refused, ...check(application), ...notYet(application)];
@@ -52,21 +65,38 @@ export async function planPaths(paths: readonly string[], machines: readonly Mac
 
 function planOne(
   application: Application,
-  workflow: { readonly namespace: string; readonly workflow: string },
+  workflow: WorkflowName,
   machines: readonly Machine[],
 ): Pick<PlannedWorkflow, 'plan' | 'planObject'> {
   // The clock decides nothing yet; a plan from files is the same whenever it is made.
-  const snapshot = gather({ application, workflow, machines, current: null, nowMs: 0 });
-  if (!snapshot) return { plan: undefined, planObject: undefined };
-  const plan = makePlan(snapshot);
-  if (plan.findings.some(isError)) {
-    return { plan: { plan, hash: '', unitNames: [] }, planObject: undefined };
-  }
-  const planObject = { ...workflowPlanObject(plan, snapshot) };
-  return { plan: namedPlan(plan, planHash(plan, snapshot), planObject), planObject };
+  return shownProposal(propose({ application, workflow, machines, current: null, nowMs: 0 }));
 }
 
-const isErrorProblem = ({ severity }: ManifestProblem): boolean => severity === 'Error';
+/** A proposal as it is printed: one that is not to be applied has findings, and no names. */
+export function shownProposal(proposal: Proposal | undefined): Pick<PlannedWorkflow, 'plan' | 'planObject'> {
+  if (!proposal) return { plan: undefined, planObject: undefined };
+  const { plan, named } = proposal;
+  if (!named) return { plan: { plan, hash: '', unitNames: [] }, planObject: undefined };
+  const planObject = { ...named.object };
+  return { plan: namedPlan(plan, named.hash, planObject), planObject };
+}
+
+/** With a namespace written into every object that has none, as kubectl sends it. */
+export function inNamespace(manifests: Manifests, namespace: string): Manifests {
+  const placed = manifests.objects.map((object) => {
+    const metadata = fieldsOf(object['metadata']);
+    const given = metadata['namespace'];
+    if (object['kind'] === 'ClusterOptimizationPolicy' || (given !== undefined && given !== ''))
+      return object;
+    return { ...object, metadata: { ...metadata, namespace } };
+  });
+  return { ...manifests, objects: placed };
+}
+
+const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+
+export const isErrorProblem = ({ severity }: ManifestProblem): boolean => severity === 'Error';
 
 /** Nothing of this may be applied. */
 export const isRefused = ({ manifests, findings }: Pick<Planned, 'manifests' | 'findings'>): boolean =>

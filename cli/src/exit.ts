@@ -7,9 +7,18 @@
  *   3  a call failed with a code
  *   4  no run was found, or several where one is needed
  *   5  a defect of the tool itself
+ *   6  `plan --exit-code`: something would change
  *   128 + n  ended by signal n before it was done
  */
-export const EXIT = { done: 0, refused: 1, usage: 2, callFailed: 3, noRun: 4, defect: 5 } as const;
+export const EXIT = {
+  done: 0,
+  refused: 1,
+  usage: 2,
+  callFailed: 3,
+  noRun: 4,
+  defect: 5,
+  changed: 6,
+} as const;
 
 export type ExitCode = number;
 
@@ -20,6 +29,17 @@ export class Refusal extends Error {
 
   constructor(exitCode: ExitCode, message: string, options?: ErrorOptions) {
     super(message, options);
+    this.exitCode = exitCode;
+  }
+}
+
+/** A signal came before the command was done: it ends with its code, and nothing is said. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+  readonly exitCode: ExitCode;
+
+  constructor(exitCode: ExitCode) {
+    super('interrupted');
     this.exitCode = exitCode;
   }
 }

@@ -1,9 +1,9 @@
 /**
- * Calls to a run's gateway over HTTP, on loopback.
+ * Calls to a gateway over HTTP: a run's on loopback, a cluster's wherever it is, there with TLS too.
  *
  * Owns: one request and its answer, with connections kept open between requests. Meaning of the answer: its caller's.
  */
-import { Agent, request } from 'node:http';
+import * as http from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
 
 export interface GatewayRequest {
@@ -30,15 +30,20 @@ export class GatewayLost extends Error {
 
 export class GatewayClient {
   readonly #url: URL;
-  readonly #agent = new Agent({ keepAlive: true });
+  /** Of node:http or node:https; the latter is loaded only where it is used. */
+  #way: Promise<Way> | undefined;
 
+  /** Throws where `url` is no URL of HTTP; a path in it goes before that of each request. */
   constructor(url: string) {
     this.#url = new URL(url);
+    if (!/^https?:$/.test(this.#url.protocol)) throw new TypeError(`${url} is no URL of HTTP`);
   }
 
   /** Rejects with GatewayLost where there is no answer at all. */
-  send(options: GatewayRequest): Promise<GatewayAnswer> {
+  async send(options: GatewayRequest): Promise<GatewayAnswer> {
     const { method, path, headers = {}, body, timeoutMs, signal } = options;
+    this.#way ??= wayTo(this.#url);
+    const { request, agent } = await this.#way;
     const late = AbortSignal.timeout(timeoutMs);
     return new Promise((resolve, reject) => {
       const fail = (cause: unknown): void => {
@@ -47,11 +52,11 @@ export class GatewayClient {
       };
       const req = request(
         {
-          agent: this.#agent,
-          host: this.#url.hostname,
+          agent,
+          host: this.#url.hostname.replace(/^\[|\]$/g, ''),
           port: this.#url.port,
           method,
-          path,
+          path: `${this.#url.pathname.replace(/\/$/, '')}${path}`,
           headers: body === undefined ? headers : { ...headers, 'Content-Length': String(body.byteLength) },
           signal: signal === undefined ? late : AbortSignal.any([signal, late]),
         },
@@ -70,8 +75,21 @@ export class GatewayClient {
   }
 
   close(): void {
-    this.#agent.destroy();
+    void this.#way?.then(({ agent }) => {
+      agent.destroy();
+    });
   }
+}
+
+interface Way {
+  readonly request: typeof http.request;
+  readonly agent: http.Agent;
+}
+
+async function wayTo({ protocol }: URL): Promise<Way> {
+  if (protocol === 'http:') return { request: http.request, agent: new http.Agent({ keepAlive: true }) };
+  const https = await import('node:https');
+  return { request: https.request, agent: new https.Agent({ keepAlive: true }) };
 }
 
 const messageOf = (cause: unknown): string => {

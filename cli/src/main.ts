@@ -3,14 +3,14 @@
  * the exit code.
  */
 import { CommanderError } from 'commander';
-import { EXIT, Refusal } from './exit.ts';
+import { EXIT, Interrupted, Refusal } from './exit.ts';
 import type { ExitCode } from './exit.ts';
 import { exitCodeOf } from './interrupt.ts';
-import { programFor, version } from './program.ts';
-import { colorsFor } from './terminal.ts';
+import { programFor } from './program.ts';
+import { calledAs, colorsFor, plain } from './terminal.ts';
 import type { Stream, Terminal } from './terminal.ts';
 import { hanging } from './text/layout.ts';
-import { plain } from './terminal.ts';
+import { version } from './version.ts';
 
 /** For what is written to be read; whatever still lingers after that is not waited for. */
 const LINGER_MS = 2_000;
@@ -31,6 +31,7 @@ async function main(words: readonly string[], terminal: Terminal): Promise<ExitC
 /** Says what went wrong, and with which code the process ends. */
 function codeOf(cause: unknown, { err }: Terminal): ExitCode {
   if (cause instanceof CommanderError) return cause.exitCode === 0 ? EXIT.done : EXIT.usage; // it has said so itself
+  if (cause instanceof Interrupted) return cause.exitCode;
   if (cause instanceof Refusal) {
     for (const line of hanging('error: ', plain(cause.message))) err.line(line);
     return cause.exitCode;
@@ -50,6 +51,8 @@ function terminalOf(at: NodeJS.Process): Terminal {
       for await (const chunk of at.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
       return Buffer.concat(chunks);
     },
+    command: calledAs(at.argv[1] ?? '', import.meta.url.endsWith('.ts')),
+    environment: at.env,
   };
 }
 

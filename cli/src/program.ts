@@ -4,26 +4,26 @@
  * Owns: names, help texts, and turning words of a command line into options; nothing is done here. A mistake is a usage
  * error (exit code 2) with a suggestion.
  */
-import { readFileSync } from 'node:fs';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { meansCluster } from './clusterFlags.ts';
+import type { ClusterFlags } from './clusterFlags.ts';
 import type { ExitCode } from './exit.ts';
 import type { Terminal } from './terminal.ts';
 import { hanging, WIDTH } from './text/layout.ts';
+import { version } from './version.ts';
 
 const EXIT_CODES = `
-Exit codes: 0 done; 1 what was given is wrong or something is missing; 2 usage; 3 a call failed;
-4 no run was found, or several; 5 a defect of sinter itself; 128 + n ended by signal n.`;
+A run or a cluster: --run means a run on this machine; --cluster, --context, --kubeconfig, and the
+name kubectl sinter mean a cluster. Else explain and invoke take a run if there is one, and the
+cluster of the current context if there is none; plan then goes by the files alone.
 
-export const version = (): string => {
-  const { version: own } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    readonly version: string;
-  };
-  return own;
-};
+Exit codes: 0 done; 1 what was given is wrong or something is missing; 2 usage; 3 a call failed;
+4 no run was found, or several; 5 a defect of sinter itself; 6 plan --exit-code: it would change
+something; 128 + n ended by signal n.`;
 
 /** `onExit` is told how the chosen command ended. Parsing throws a CommanderError where there is nothing to run. */
 export function programFor(terminal: Terminal, onExit: (code: ExitCode) => void): Command {
-  const program = new Command('sinter')
+  const program = new Command(terminal.command === 'kubectl sinter' ? terminal.command : 'sinter')
     .description('Runs graphs of functions, and explains what runs where, as what, and why.')
     .version(version(), '-V, --version', 'print the version')
     .helpCommand('help [command]', 'explain a command')
@@ -97,10 +97,34 @@ const addDemo: Adder = (program, terminal, onExit) => {
     });
 };
 
-interface InvokeFlags {
-  readonly data?: string;
+interface ClusterWords {
+  readonly cluster?: true;
+  readonly context?: string;
+  readonly kubeconfig?: string;
   readonly namespace?: string;
+}
+
+const NAMESPACE = 'the namespace; for a run only where several have such a workflow';
+
+/** `local`: the option that means no cluster, by its name in commander. */
+const withClusterFlags = (command: Command, namespace: string, local: string): Command =>
+  command
+    .option('-n, --namespace <name>', namespace)
+    .addOption(new Option('--cluster', 'ask the cluster of the current context').conflicts(local))
+    .addOption(new Option('--context <name>', 'ask the cluster of this context').conflicts(local))
+    .addOption(new Option('--kubeconfig <file>', 'ask the cluster of this kubeconfig').conflicts(local));
+
+const clusterFlags = ({ cluster, context, kubeconfig, namespace }: ClusterWords): ClusterFlags => ({
+  cluster: cluster === true,
+  context,
+  kubeconfig,
+  namespace,
+});
+
+interface InvokeFlags extends ClusterWords {
+  readonly data?: string;
   readonly run?: string;
+  readonly gateway?: string;
   readonly async?: true;
   readonly wait?: true;
   readonly timeout?: number;
@@ -109,16 +133,19 @@ interface InvokeFlags {
 }
 
 const addInvoke: Adder = (program, terminal, onExit) => {
-  program
-    .command('invoke')
-    .description('call a function of a run; the result goes to standard output as it is')
+  withClusterFlags(program.command('invoke'), NAMESPACE, 'run')
+    .description('call a function through the gateway; the result goes to standard output as it is')
     .argument('<workflow/function>', 'like traffic/ingest')
     .option(
       '-d, --data <data>',
       'the input: @FILE, - for standard input, or the text itself; without it null',
     )
-    .option('-n, --namespace <name>', 'the namespace, where several have such a workflow')
-    .option('--run <pid|file>', 'the run, where there are several')
+    .option('--run <pid|file>', 'a run on this machine, by process id or state file')
+    .addOption(
+      new Option('--gateway <url>', "the address of a cluster's gateway, where it cannot tell it").conflicts(
+        'run',
+      ),
+    )
     .option('--async', 'do not wait for the result: print the id of the call')
     .option('--wait', 'with --async: wait for the end of the call and print its result')
     .option('--timeout <seconds>', 'how long the call may take', positive)
@@ -128,46 +155,77 @@ const addInvoke: Adder = (program, terminal, onExit) => {
       if (o.wait === true && o.async !== true)
         program.error("error: option '--wait' goes with '--async'; without it every call is waited for");
       const { invokeCommand } = await import('./commands/invoke.ts');
-      const { data, namespace, run, timeout: timeoutSeconds, header: headers } = o;
+      const { data, run, gateway, timeout: timeoutSeconds, header: headers } = o;
       const flags = { async: o.async === true, wait: o.wait === true, json: o.json === true };
-      onExit(
-        await invokeCommand({ target, data, namespace, run, timeoutSeconds, headers, ...flags }, terminal),
-      );
+      const options = { ...clusterFlags(o), ...flags, target, data, run, gateway, timeoutSeconds, headers };
+      onExit(await invokeCommand(options, terminal));
     });
 };
 
+interface PlanFlags extends ClusterWords {
+  readonly filename: readonly string[];
+  readonly machines?: number;
+  readonly exitCode?: true;
+  readonly json?: true;
+}
+
 const addPlan: Adder = (program, terminal, onExit) => {
-  program
-    .command('plan')
-    .description('print what would run and why, or what is wrong; starts nothing')
+  withClusterFlags(program.command('plan'), 'the namespace of objects that name none', 'machines')
+    .description(
+      'print what would run and why, or what is wrong, and for a cluster what would change; starts nothing',
+    )
     .requiredOption(
       '-f, --filename <path>',
       'a kustomization folder, a folder of *.yaml, or a file; may be repeated',
       collect,
       [],
     )
-    .option('--machines <n>', 'plan for n machines, as run --machines does', whole(0, 64), 0)
+    .option(
+      '--machines <n>',
+      'plan without a cluster, for n machines as run --machines has them',
+      whole(0, 64),
+    )
+    .option('--exit-code', 'for a cluster: end with 6 where something would change, 0 where nothing would')
     .option('--json', 'print one JSON object')
-    .action(async (o: { filename: readonly string[]; machines: number; json?: true }) => {
+    .action(async (o: PlanFlags) => {
       if (o.filename.length === 0)
         program.error("error: required option '-f, --filename <path>' not specified");
+      const flags = clusterFlags(o);
+      const cluster = o.machines === undefined && meansCluster(flags, terminal);
+      if (o.exitCode === true && !cluster)
+        program.error(
+          "error: option '--exit-code' compares with a cluster; add '--cluster' or '--context <name>'",
+        );
+      const both = { paths: o.filename, json: o.json === true };
+      if (cluster) {
+        const { planCluster } = await import('./cluster/plan.ts');
+        onExit(await planCluster({ ...flags, ...both, exitCode: o.exitCode === true }, terminal));
+        return;
+      }
       const { planCommand } = await import('./commands/plan.ts');
-      onExit(await planCommand({ paths: o.filename, machines: o.machines, json: o.json === true }, terminal));
+      const { namespace } = flags;
+      onExit(await planCommand({ ...both, namespace, machines: o.machines ?? 0 }, terminal));
     });
 };
 
+interface ExplainFlags extends ClusterWords {
+  readonly run?: string;
+  readonly plan?: string;
+  readonly json?: true;
+}
+
 const addExplain: Adder = (program, terminal, onExit) => {
-  program
-    .command('explain')
-    .description('print every decision of the plan that a run follows')
+  withClusterFlags(program.command('explain'), NAMESPACE, 'run')
+    .description('print every decision of the plan that runs, and for a cluster how it is')
     .argument('<workflow>', 'the name of the workflow')
-    .option('-n, --namespace <name>', 'the namespace, where several have such a workflow')
-    .option('--run <pid|file>', 'the run, where there are several')
+    .option('--run <pid|file>', 'a run on this machine, by process id or state file')
+    .option('--plan <hash>', 'another plan of the workflow, by its hash')
     .option('--json', 'print one JSON object')
-    .action(async (workflow: string, o: { namespace?: string; run?: string; json?: true }) => {
+    .action(async (workflow: string, o: ExplainFlags) => {
       const { explainCommand } = await import('./commands/explain.ts');
-      const { namespace, run } = o;
-      onExit(await explainCommand({ workflow, namespace, run, json: o.json === true }, terminal));
+      const { run, plan } = o;
+      const options = { ...clusterFlags(o), workflow, run, plan, json: o.json === true };
+      onExit(await explainCommand(options, terminal));
     });
 };
 

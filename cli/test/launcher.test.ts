@@ -7,6 +7,16 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { folderWith, sinter, TRAFFIC } from './sinter.ts';
 
+/** A kubeconfig with one context, whose API server is not there. */
+const KUBECONFIG = fileURLToPath(new URL('fixtures/kubeconfig.yaml', import.meta.url));
+
+/** Neither runs nor a cluster. */
+const nowhere = (folder: string): Readonly<Record<string, string>> => ({
+  XDG_RUNTIME_DIR: folder,
+  KUBECONFIG: join(folder, 'no-kubeconfig'),
+  KUBERNETES_SERVICE_HOST: '',
+});
+
 const table: Readonly<Record<string, readonly [readonly string[], number, RegExp]>> = {
   'no command': [[], 2, /Usage: sinter/],
   'an unknown command': [['rn', 'x'], 2, /unknown command 'rn'\n\(Did you mean run\?\)/],
@@ -33,8 +43,61 @@ const table: Readonly<Record<string, readonly [readonly string[], number, RegExp
     1,
     /'@\/nowhere' cannot be read \(ENOENT\)/,
   ],
-  'invoke without a run': [['invoke', 'a/b'], 4, /no run was found; start one with 'sinter run PATH'/],
-  'explain without a run': [['explain', 'a'], 4, /no run was found/],
+  'invoke without a run and a cluster': [
+    ['invoke', 'a/b'],
+    4,
+    /no run was found on this machine, and no kubeconfig; start a run with 'sinter run\s+PATH' .* --kubeconfig\s+FILE/s,
+  ],
+  'explain without a run and a cluster': [
+    ['explain', 'a'],
+    4,
+    /no run was found on this machine, and no kube/,
+  ],
+  'explain of a cluster without a kubeconfig': [
+    ['explain', 'a', '--cluster'],
+    1,
+    /there is no kubeconfig at \S+\/no-kubeconfig; name one with --kubeconfig\s+FILE or \$KUBECONFIG/,
+  ],
+  'a kubeconfig that is not there': [
+    ['plan', '-f', TRAFFIC, '--kubeconfig', '/nowhere'],
+    1,
+    /--kubeconfig: '\/nowhere' is not there; write the path of a kubeconfig/,
+  ],
+  'a context that is not there': [
+    ['explain', 'a', '--kubeconfig', KUBECONFIG, '--context', 'b'],
+    1,
+    /has no context 'b'; it\s+has: only/,
+  ],
+  'an API server that is not there': [
+    ['explain', 'a', '--kubeconfig', KUBECONFIG],
+    1,
+    /the API server at https:\/\/127\.0\.0\.1:1 is not reachable \(.*ECONNREFUSED.*kubectl config get-contexts/s,
+  ],
+  'a run and a cluster at once': [
+    ['explain', 'a', '--run', '1', '--context', 'b'],
+    2,
+    /option '--context <name>' cannot be used with option '--run <pid\|file>'/,
+  ],
+  'machines of a cluster': [
+    ['plan', '-f', TRAFFIC, '--cluster', '--machines', '2'],
+    2,
+    /option '--cluster' cannot be used with option '--machines <n>'/,
+  ],
+  'an exit code for nothing to compare with': [
+    ['plan', '-f', TRAFFIC, '--exit-code'],
+    2,
+    /'--exit-code' compares with a cluster; add '--cluster'/,
+  ],
+  'a gateway that is no URL': [
+    ['invoke', 'a/b', '--gateway', 'localhost:8080'],
+    2,
+    /--gateway: 'localhost:8080' must be a URL like http:/,
+  ],
+  'a gateway that is not there': [
+    ['invoke', 'a/b', '--gateway', 'http://127.0.0.1:1'],
+    3,
+    /the gateway at http:\/\/127\.0\.0\.1:1 does not answer: .*ECONNREFUSED/,
+  ],
   'a run that is not there': [['explain', 'a', '--run', '4194305'], 4, /no run with process id 4194305/],
   'waiting without async': [['invoke', 'a/b', '--wait'], 2, /'--wait' goes with '--async'/],
   'a file that is no state file': [
@@ -53,7 +116,7 @@ describe('a mistake', { concurrency: 2 }, () => {
   for (const [sentence, [words, code, says]] of Object.entries(table)) {
     test(`${sentence}: exit code ${String(code)}`, async () => {
       await using runs = await folderWith();
-      const ended = await sinter(words, { env: { XDG_RUNTIME_DIR: runs.path } });
+      const ended = await sinter(words, { env: nowhere(runs.path) });
       assert.match(ended.err, says);
       assert.ok(
         ended.err.split('\n').every((line) => line.length <= 100),

@@ -117,6 +117,8 @@ export const keptTerminal = (input = ''): KeptTerminal => ({
   out: new KeptStream(),
   err: new KeptStream(),
   readInput: () => Promise.resolve(Buffer.from(input)),
+  command: 'sinter',
+  environment: {},
 });
 
 export interface Folder {

@@ -26,7 +26,7 @@ import { Progress } from '../progress.ts';
 import { executionsPerCall, recordedInputs, rootOf } from '../root.ts';
 import type { Root } from '../root.ts';
 import type { Terminal } from '../terminal.ts';
-import { plain } from '../terminal.ts';
+import { aboutRuns, plain } from '../terminal.ts';
 import { comparisonLines } from '../text/comparison.ts';
 import type { Measured } from '../text/comparison.ts';
 import { findingLines } from '../text/findings.ts';
@@ -294,7 +294,7 @@ function report(
   measured: readonly Measured[],
   root: Root,
   options: DemoOptions,
-  { out, err }: Terminal,
+  { out, err, command }: Terminal,
 ): void {
   for (const { policy, result, drained, wanted } of measured) {
     for (const failure of result.failures)
@@ -313,10 +313,11 @@ function report(
   for (const line of comparisonLines(measured, out.colors)) out.line(line);
   out.line();
   out.line(out.colors.bold('what to try next'));
+  const self = aboutRuns(command);
   const next = [
-    [`npx sinter run ${options.path}`, 'stays up: change spec.policyRef or a function and save'],
-    [`npx sinter explain ${root.workflow}`, 'every decision, while that runs'],
-    [`npx sinter plan -f ${options.path}`, 'what would run, without starting anything'],
+    [`${self} run ${options.path}`, 'stays up: change spec.policyRef or a function and save'],
+    [`${self} explain ${root.workflow}`, 'every decision, while that runs'],
+    [`${self} plan -f ${options.path}`, 'what would run, without starting anything'],
   ];
   const columns = [{ title: '' }, { title: '', style: out.colors.dim }];
   for (const line of table(columns, next, { width: WIDTH - 2 })) out.line(`  ${line}`);

@@ -1,27 +1,30 @@
 /**
- * `sinter invoke WORKFLOW/FUNCTION`: one call through a run's gateway.
+ * `sinter invoke WORKFLOW/FUNCTION`: one call through the gateway, of a run or of a cluster.
  *
  * Owns: what is sent (body, content type, headers), and what becomes of the answer. The result goes to standard output
  * as it came, byte for byte; everything else goes to standard error.
  */
 import { readFile } from 'node:fs/promises';
+import type { ClusterFlags } from '../clusterFlags.ts';
+import type { Entry } from '../entry.ts';
 import { EXIT, Refusal } from '../exit.ts';
 import type { ExitCode } from '../exit.ts';
 import { GatewayClient, GatewayLost } from '../gatewayClient.ts';
 import type { GatewayAnswer } from '../gatewayClient.ts';
 import { findWorkflow } from '../runs.ts';
-import type { FoundWorkflow } from '../runs.ts';
+import { whereIs } from '../where.ts';
 import type { Terminal } from '../terminal.ts';
 import { plain } from '../terminal.ts';
 import { hanging } from '../text/layout.ts';
 
-export interface InvokeOptions {
+export interface InvokeOptions extends ClusterFlags {
   /** `workflow/function`. */
   readonly target: string;
   /** `@file`, `-`, or the text itself; undefined: null. */
   readonly data: string | undefined;
-  readonly namespace: string | undefined;
   readonly run: string | undefined;
+  /** URL of a cluster's gateway; undefined: what the Workflow's status says. */
+  readonly gateway: string | undefined;
   readonly async: boolean;
   readonly wait: boolean;
   readonly timeoutSeconds: number | undefined;
@@ -53,28 +56,30 @@ export async function invokeCommand(options: InvokeOptions, terminal: Terminal):
   }
   const headers = headersOf(options.headers);
   const body = await bodyOf(options.data, terminal);
-  const found = await findWorkflow({ workflow, namespace: options.namespace, run: options.run });
-  const client = new GatewayClient(found.run.gateway.url);
+  const entry = await entryOf(workflow, options, terminal);
+  const client = new GatewayClient(entry.url);
   try {
-    const outcome = await call(
-      client,
-      found,
-      fn,
-      options,
-      { ...contentTypeOf(body, options.data), ...headers },
-      body,
-    );
+    const sent = { ...entry.headers, ...contentTypeOf(body, options.data), ...headers };
+    const outcome = await call(client, { ...entry, workflow, fn }, options, sent, body);
     return print(outcome, options, terminal);
   } catch (cause) {
     if (!(cause instanceof GatewayLost)) throw cause;
-    throw new Refusal(
-      EXIT.callFailed,
-      `the gateway of run ${String(found.run.pid)} is lost: ${cause.message}`,
-      { cause },
-    );
+    throw new Refusal(EXIT.callFailed, `${entry.lost}: ${cause.message}${entry.remedy}`, { cause });
   } finally {
     client.close();
   }
+}
+
+async function entryOf(workflow: string, options: InvokeOptions, terminal: Terminal): Promise<Entry> {
+  const { gateway, namespace, run } = options;
+  if (gateway === undefined && (await whereIs(options, terminal)) === 'Run') {
+    const { run: found, workflow: w } = await findWorkflow({ workflow, namespace, run });
+    const headers = { Authorization: `Bearer ${found.gateway.token}` };
+    const lost = `the gateway of run ${String(found.pid)} is lost`;
+    return { url: found.gateway.url, namespace: w.namespace, headers, lost, remedy: '' };
+  }
+  const { clusterEntry } = await import('../cluster/entry.ts');
+  return clusterEntry(workflow, options, terminal);
 }
 
 function headersOf(lines: readonly string[]): Record<string, string> {
@@ -83,7 +88,8 @@ function headersOf(lines: readonly string[]): Record<string, string> {
     const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):\s*([\x20-\x7e]*)$/.exec(line) ?? [];
     if (name === undefined || value === undefined)
       throw new Refusal(EXIT.usage, `-H: '${line}' must be 'Name: value', in ASCII`);
-    headers[name] = value.trim();
+    // One spelling, so that a key that is given takes the place of a run's own.
+    headers[/^authorization$/i.test(name) ? 'Authorization' : name] = value.trim();
   }
   return headers;
 }
@@ -122,20 +128,17 @@ function contentTypeOf(body: Uint8Array | undefined, data: string | undefined): 
 
 async function call(
   client: GatewayClient,
-  { run, workflow: w }: FoundWorkflow,
-  fn: string,
+  target: { readonly namespace: string; readonly workflow: string; readonly fn: string },
   { timeoutSeconds, async, wait }: InvokeOptions,
   headers: Readonly<Record<string, string>>,
   body: Uint8Array | undefined,
 ): Promise<Outcome> {
-  const authorization = { Authorization: `Bearer ${run.gateway.token}` };
   const timeoutMs = (timeoutSeconds ?? PATIENCE_SECONDS) * 1000 + SLACK_MS;
   const startedAt = performance.now();
   const answer = await client.send({
     method: 'POST',
-    path: `/call/${[w.namespace, w.workflow, fn].map(encodeURIComponent).join('/')}`,
+    path: `/call/${[target.namespace, target.workflow, target.fn].map(encodeURIComponent).join('/')}`,
     headers: {
-      ...authorization,
       ...(timeoutSeconds === undefined ? {} : { 'X-Sinter-Timeout-Seconds': String(timeoutSeconds) }),
       ...(async ? { Prefer: 'respond-async' } : {}),
       ...headers,
@@ -144,7 +147,9 @@ async function call(
     timeoutMs,
   });
   if (!async || !wait || answer.status !== 202) return outcomeOf(answer, performance.now() - startedAt);
-  return waitFor(client, String(answer.headers.location), authorization, startedAt, timeoutMs);
+  const { Authorization: authorization } = headers;
+  const shown: Record<string, string> = authorization === undefined ? {} : { Authorization: authorization };
+  return waitFor(client, String(answer.headers.location), shown, startedAt, timeoutMs);
 }
 
 interface CallState {

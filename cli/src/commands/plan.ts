@@ -1,4 +1,4 @@
-/** `sinter plan -f PATH`: what would run, and why, or what stands in the way. Starts nothing. */
+/** `sinter plan -f PATH` without a cluster: what would run, and why, or what stands in the way. Starts nothing. */
 import { isRefused, planPaths, printFindings, requireWorkflow } from '../application.ts';
 import type { Planned } from '../application.ts';
 import { EXIT } from '../exit.ts';
@@ -10,12 +10,14 @@ import { planLines } from '../text/plan.ts';
 export interface PlanOptions {
   readonly paths: readonly string[];
   readonly machines: number;
+  /** Of objects that name none; undefined: `default`. */
+  readonly namespace?: string | undefined;
   readonly json: boolean;
 }
 
 export async function planCommand(options: PlanOptions, terminal: Terminal): Promise<ExitCode> {
   const machines = localMachines(options.machines);
-  const planned = await planPaths(options.paths, machines);
+  const planned = await planPaths(options.paths, machines, options.namespace);
   const refused = isRefused(planned);
   if (!refused) requireWorkflow(planned.manifests, options.paths);
   if (options.json) terminal.out.line(JSON.stringify(planJson(planned), undefined, 2));

@@ -18,7 +18,7 @@ import { onInterrupt } from '../interrupt.ts';
 import type { Interrupt } from '../interrupt.ts';
 import { localMachines } from '@sinter/operator/local/machines';
 import type { Terminal } from '../terminal.ts';
-import { plain } from '../terminal.ts';
+import { aboutRuns, plain } from '../terminal.ts';
 import { rootOf } from '../root.ts';
 import type { Root } from '../root.ts';
 import { findingLines } from '../text/findings.ts';
@@ -267,7 +267,7 @@ class Voice {
 
   /** Where calls go in, once, with two commands to try. */
   ready(run: LocalRun, { manifests }: Planned): void {
-    const { out } = this.#terminal;
+    const { out, command } = this.#terminal;
     const root = rootOf(manifests.objects, this.#options.path);
     if (this.#options.json) {
       this.#json({ event: 'ready', gateway: run.gateway.url, stateFile: run.stateFile });
@@ -276,7 +276,9 @@ class Voice {
     out.line();
     out.line(`${out.colors.bold('gateway')}  ${run.gateway.url}`);
     out.line('try, in another terminal:');
-    for (const line of root === undefined ? [] : examples(root, this.#options.path, run.gateway.url))
+    for (const line of root === undefined
+      ? []
+      : examples(root, this.#options.path, run.gateway.url, aboutRuns(command)))
       out.line(line);
     out.line('files are watched: a change is applied when it is saved; Ctrl-C ends the run');
   }
@@ -296,12 +298,12 @@ function changeLines(units: Pick<AppliedWorkflow, 'started' | 'kept' | 'drained'
 }
 
 /** Commands that can be pasted; one that is too long goes on in a second line. */
-function examples(root: Root, path: string, url: string): readonly string[] {
+function examples(root: Root, path: string, url: string, self: string): readonly string[] {
   const data = root.sample === undefined ? "-d '{}'" : `-d @${join(path, root.sample)}`;
   const curl = `curl -s ${url}${root.path ?? ''} -H 'content-type: application/json'`;
-  const invoke = `npx sinter invoke ${root.workflow}/${root.function}`;
+  const invoke = `${self} invoke ${root.workflow}/${root.function}`;
   const commands = [...(root.path === undefined ? [] : [curl]), invoke].flatMap((command) =>
     command.length + data.length < WIDTH - 3 ? [`${command} ${data}`] : [`${command} \\`, `  ${data}`],
   );
-  return [...commands, `npx sinter explain ${root.workflow}`].map((line) => `  ${line}`);
+  return [...commands, `${self} explain ${root.workflow}`].map((line) => `  ${line}`);
 }

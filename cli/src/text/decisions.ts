@@ -35,12 +35,14 @@ export function readPlanObject(object: Readonly<Record<string, unknown>>): Shown
   return spec?.units && spec.decisions ? { units: spec.units, decisions: spec.decisions } : undefined;
 }
 
+/** `facts` are lines that stand between the title and the decisions. */
 export function explainLines(
   plan: ShownPlan,
   title: { readonly namespace: string; readonly workflow: string; readonly hash: string },
   colors: Colors,
+  facts: readonly string[] = [],
 ): readonly string[] {
-  const lines = [titleLine(title, title.hash, '', colors)];
+  const lines = [titleLine(title, title.hash, '', colors), ...facts];
   for (const { heading, decisions } of groupsOf(plan, title.workflow)) {
     lines.push('', colors.bold(middle(plain(heading), WIDTH)));
     for (const decision of decisions) lines.push(...decisionLines(decision, colors));

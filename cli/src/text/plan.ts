@@ -3,7 +3,7 @@
  *
  * Owns: the tables and which decision explains which row. Nothing is decided here.
  */
-import { spread } from '@sinter/operator/planner/placement';
+import { allowedMachines, spread } from '@sinter/operator/planner/placement';
 import type { Decision, Plan, PlanUnit } from '@sinter/operator/planner/plan';
 import type { Machine } from '@sinter/operator/model/nouns';
 import type { Colors } from '../terminal.ts';
@@ -64,26 +64,45 @@ export function tally(words: readonly string[]): string {
   return sorted.map(([word, n]) => `${String(n)} ${word}`).join(', ') || 'none';
 }
 
-export const channelTally = ({ channels }: Plan): string =>
-  tally(channels.map((c) => VIA[c.channel] ?? c.channel));
+export const viaText = (channel: string): string => VIA[channel] ?? channel;
+
+export const channelTally = ({ channels }: Plan): string => tally(channels.map((c) => viaText(c.channel)));
 
 export const runtimeTally = ({ units }: Plan, architecture: string): string =>
   tally(units.flatMap((u) => u.functions.map((fn) => artifactOf(u, fn, architecture))));
 
-export function planLines(named: NamedPlan, machines: readonly Machine[], colors: Colors): readonly string[] {
+/** `10 js`; where architectures run different artifacts, `amd64: 10 js, arm64: 8 js, 2 wasm`. */
+function runtimesText(plan: Plan, architectures: readonly string[]): string {
+  const tallies = architectures.map((architecture) => runtimeTally(plan, architecture));
+  if (new Set(tallies).size <= 1) return tallies[0] ?? runtimeTally(plan, '');
+  return tallies.map((text, i) => `${architectures[i] ?? ''}: ${text}`).join(', ');
+}
+
+/** Chosen: Sinter itself puts units on machines, as in a run. Allowed: somebody else chooses among those, as in a cluster. */
+export type Placing = 'Chosen' | 'Allowed';
+
+export function planLines(
+  named: NamedPlan,
+  machines: readonly Machine[],
+  colors: Colors,
+  placing: Placing = 'Chosen',
+): readonly string[] {
   const { plan, hash } = named;
   const functions = plan.units.reduce((sum, u) => sum + u.functions.length, 0);
   const policy = plan.decisions.find((d) => d.kind === 'Policy');
-  const architecture = machines[0]?.architecture ?? '';
+  const architectures = architecturesOf(machines);
   return [
     titleLine(plan, hash, policy ? `policy ${middle(policy.choice, 24)} (${policy.reason})` : '', colors),
-    `${count(functions, 'function')} in ${count(plan.units.length, 'unit')}: ${runtimeTally(plan, architecture)}; ` +
-      `${count(plan.channels.length, 'channel')}: ${channelTally(plan)}`,
+    ...hanging(
+      '',
+      `${count(functions, 'function')} in ${count(plan.units.length, 'unit')}: ${runtimesText(plan, architectures)}; ` +
+        `${count(plan.channels.length, 'channel')}: ${channelTally(plan)}`,
+    ),
     '',
-    ...unitTable(named, machines, colors),
+    ...unitTable(named, machines, colors, placing),
     ...(plan.channels.length === 0 ? [] : ['', ...channelTable(plan, colors)]),
     '',
-    ...whyLines(plan, architecture, colors),
+    ...whyLines(plan, architectures, colors),
   ];
 }
 
@@ -97,38 +116,59 @@ export const titleLine = (
   return `${colors.bold(middle(`${namespace}/${workflow}`, room))}  plan ${colors.bold(hash)}  ${rest}`.trimEnd();
 };
 
+const architecturesOf = (machines: readonly Machine[]): readonly string[] =>
+  [...new Set(machines.map((m) => m.architecture))].sort();
+
 function unitTable(
   { plan, unitNames }: NamedPlan,
   machines: readonly Machine[],
   colors: Colors,
+  placing: Placing,
 ): readonly string[] {
   const rows = plan.units.flatMap((unit, i) => {
-    const places = spread(unit, unit.instances, machines);
-    const architecture = machines.find((m) => m.name === places[0])?.architecture ?? '';
-    return unit.functions.map((fn, j) => {
-      const reason = reasonOf(plan, 'Runtime', `${fn} on ${architecture}`) || reasonOf(plan, 'Runtime', fn);
-      const first = j === 0;
-      return [
-        first ? (unitNames[i] ?? '') : '',
-        fn,
-        artifactOf(unit, fn, architecture),
-        reason,
-        first ? tallyPlaces(places) : '',
-      ];
-    });
+    const runs = unit.functions.flatMap((fn) => runsAs(plan, unit, fn, machines));
+    return runs.map((row, j) =>
+      j === 0 ? [unitNames[i] ?? '', ...row, placesText(unit, machines, placing)] : ['', ...row, ''],
+    );
   });
   const columns = [
     { title: 'UNIT', style: colors.cyan },
     { title: 'FUNCTION' },
     { title: 'RUNS AS' },
     { title: 'REASON', style: colors.dim },
-    { title: 'MACHINE' },
+    { title: placing === 'Chosen' ? 'MACHINE' : 'MAY RUN ON' },
   ];
   return table(columns, rows, { title: colors.dim });
 }
 
-/** `machine-1`, or `machine-1, machine-2 ×2`. */
-function tallyPlaces(places: readonly string[]): string {
+/** Rows of function, artifact and reason: one, or one for each artifact where architectures run different ones. */
+function runsAs(
+  plan: Plan,
+  unit: PlanUnit,
+  fn: string,
+  machines: readonly Machine[],
+): readonly (readonly string[])[] {
+  const architectures = architecturesOf(allowedMachines(unit.placement, machines));
+  const byArtifact = new Map<string, string[]>();
+  for (const architecture of architectures.length === 0 ? [''] : architectures) {
+    const artifact = artifactOf(unit, fn, architecture);
+    byArtifact.set(artifact, [...(byArtifact.get(artifact) ?? []), architecture]);
+  }
+  return [...byArtifact].map(([artifact, on], i) => {
+    const reason = reasonOf(plan, 'Runtime', `${fn} on ${on[0] ?? ''}`) || reasonOf(plan, 'Runtime', fn);
+    return [i === 0 ? fn : '', byArtifact.size === 1 ? artifact : `${artifact} (${on.join(', ')})`, reason];
+  });
+}
+
+/** `machine-1`, or `machine-1, machine-2 ×2`; where others choose, the machines that are allowed. */
+function placesText(unit: PlanUnit, machines: readonly Machine[], placing: Placing): string {
+  if (placing === 'Allowed') {
+    const names = allowedMachines(unit.placement, machines).map((m) => m.name);
+    return names.length > 1 && names.length === machines.length
+      ? `any of ${String(names.length)}`
+      : names.join(', ');
+  }
+  const places = spread(unit, unit.instances, machines);
   const names = [...new Set(places)];
   const times = (name: string): number => places.filter((p) => p === name).length;
   return names.map((n) => (times(n) === 1 ? n : `${n} ×${String(times(n))}`)).join(', ') || 'none fits';
@@ -138,7 +178,7 @@ function channelTable(plan: Plan, colors: Colors): readonly string[] {
   const rows = plan.channels.map(({ from, to, channel, terms }) => [
     edgeText(from, to),
     terms.call,
-    VIA[channel] ?? channel,
+    viaText(channel),
     reasonOf(plan, 'Channel', edgeText(from, to)),
   ]);
   const columns = [
@@ -151,9 +191,10 @@ function channelTable(plan: Plan, colors: Colors): readonly string[] {
 }
 
 /** What each reason means, once, with the first decision that has it as the example. */
-export function whyLines(plan: Plan, architecture: string, colors: Colors): readonly string[] {
+export function whyLines(plan: Plan, architectures: readonly string[], colors: Colors): readonly string[] {
   const kinds = new Set<Decision['kind']>(['Policy', 'Fusion', 'Runtime', 'Channel']);
-  const here = (d: Decision): boolean => d.kind !== 'Runtime' || d.about.endsWith(` on ${architecture}`);
+  const here = (d: Decision): boolean =>
+    d.kind !== 'Runtime' || architectures.some((architecture) => d.about.endsWith(` on ${architecture}`));
   const seen = new Map<string, { readonly decision: Decision; times: number }>();
   for (const decision of plan.decisions.filter((d) => kinds.has(d.kind) && here(d))) {
     const known = seen.get(decision.reason);

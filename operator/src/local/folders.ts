@@ -9,23 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseKeys } from '../bus/keys.ts';
 import type { BusKeys } from '../bus/keys.ts';
-
-const WORDS: Readonly<Record<string, string>> = {
-  ENOENT: 'is not there',
-  ENOTDIR: 'is not a folder',
-  EEXIST: 'is not a folder',
-  EACCES: 'may not be used by this user',
-  EPERM: 'may not be used by this user',
-  EROFS: 'cannot be written to',
-  ENOSPC: 'has no room left',
-};
-
-export const codeOf = (cause: unknown): string =>
-  cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-
-/** Why a folder cannot be used, as a predicate: `is not there`. */
-export const whyNot = (cause: unknown): string =>
-  WORDS[codeOf(cause)] ?? `cannot be used (${cause instanceof Error ? cause.message : String(cause)})`;
+import { codeOf, whyNot } from './failure.ts';
 
 /** A new folder that only the user can read. Rejects with what to do where there can be none. */
 export async function temporaryFolder(): Promise<string> {

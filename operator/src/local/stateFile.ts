@@ -10,7 +10,7 @@ import { accessSync, constants } from 'node:fs';
 import { lstat, mkdir, readFile, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
-import { codeOf, whyNot } from './folders.ts';
+import { codeOf, whyNot } from './failure.ts';
 import type { RunState } from './run.ts';
 
 const REMEDY = 'set XDG_RUNTIME_DIR to a folder of your own';
