@@ -41,11 +41,11 @@ export class Reports {
   readonly #live = new Map<string, Announcement>();
   readonly #seen = new Map<string, Observation>();
   readonly #sums = new Map<string, Sum>();
-  readonly #watchers = new Set<() => void>();
+  readonly #watchers = new Set<(about?: InstanceKey) => void>();
 
   announced(a: Announcement): void {
     this.#live.set(instanceOf(a), a);
-    this.#changed();
+    this.#changed(a);
   }
 
   observed(o: Observation): void {
@@ -57,14 +57,14 @@ export class Reports {
     }
     for (const e of o.edges)
       this.#add(`e ${workflow} ${e.from} ${e.to} ${e.channel}`, e.calls, e.failures, e.roundTripMs);
-    this.#changed();
+    this.#changed(o);
   }
 
   /** An instance whose process has ended. */
   gone(instance: InstanceKey): void {
     this.#live.delete(instanceOf(instance));
     this.#seen.delete(instanceOf(instance));
-    this.#changed();
+    this.#changed(instance);
   }
 
   /** Forgets every instance of which this says no: those without a pod. Says how many those were. */
@@ -95,8 +95,8 @@ export class Reports {
     return this.#seen.get(instanceOf(key));
   }
 
-  /** Tells of every change of what is kept, until what is returned is called. */
-  watch(changed: () => void): () => void {
+  /** Tells of every change of what is kept, and of whom (undefined: of several), until what is returned is called. */
+  watch(changed: (about?: InstanceKey) => void): () => void {
     this.#watchers.add(changed);
     return () => this.#watchers.delete(changed);
   }
@@ -174,8 +174,8 @@ export class Reports {
     histogram.counts.forEach((n, i) => (sum.counts[i] = (sum.counts[i] ?? 0) + n));
   }
 
-  #changed(): void {
-    for (const look of [...this.#watchers]) look();
+  #changed(about?: InstanceKey): void {
+    for (const look of [...this.#watchers]) look(about);
   }
 }
 

@@ -77,12 +77,16 @@ const unchanged = (route: RouteDraft): Headed => ({
 function headFor(world: World, stored: RouteDraft): Headed {
   switch (world.wanted.is) {
     case 'Keep':
-      return unchanged(stored);
+      return world.wanted.candidate === 'Stays' ? unchanged(stored) : withoutCandidate(stored);
     case 'Remove':
       return unchanged(withoutHead(stored));
     case 'Run':
       return headTowards(world, stored, world.wanted.target);
   }
+}
+
+function withoutCandidate({ candidate, ...stored }: RouteDraft): Headed {
+  return { ...unchanged(stored), changes: withdrawn(candidate, stored.current) };
 }
 
 /** Nobody enters any more: what was current drains, a candidate that nobody entered is retired. */

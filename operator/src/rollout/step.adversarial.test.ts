@@ -41,7 +41,7 @@ const EVENTS: Readonly<Record<string, readonly [weight: number, event: Event]>> 
   'nothing valid is declared': [
     1,
     (c, at) => {
-      c.wanted = { is: 'Keep', suspended: at % 2 === 0 };
+      c.wanted = { is: 'Keep', suspended: at % 2 === 0, candidate: at % 3 === 0 ? 'Goes' : 'Stays' };
     },
   ],
   'up to a second passes, and some do what is theirs': [

@@ -73,7 +73,7 @@ interface Unit {
 
 export class Cluster {
   nowMs = 0;
-  wanted: Wanted = { is: 'Keep', suspended: false };
+  wanted: Wanted = { is: 'Keep', suspended: false, candidate: 'Stays' };
   route: RouteRecord | undefined;
   entry: EntryRecord | undefined;
   released = false;

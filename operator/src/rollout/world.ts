@@ -30,8 +30,11 @@ export interface Target {
 
 export type Wanted =
   | { readonly is: 'Run'; readonly target: Target }
-  /** What is declared cannot be followed: what runs goes on, but who is told to suspend is suspended. */
-  | { readonly is: 'Keep'; readonly suspended: boolean }
+  /**
+   * What is declared cannot be followed, or must not be: what runs goes on, but who is told to suspend is suspended. A candidate
+   * stays as far as it has come, or goes.
+   */
+  | { readonly is: 'Keep'; readonly suspended: boolean; readonly candidate: 'Stays' | 'Goes' }
   | { readonly is: 'Remove' };
 
 /** One pod of a unit. Pods that have ended are not among them. */
