@@ -8,21 +8,17 @@
 import { isForbidden } from '@sinter/operator/kube/errors';
 import { KINDS } from '@sinter/operator/kube/objects';
 import type { Kind, KubeObject } from '@sinter/operator/kube/objects';
-import {
-  environmentSources,
-  moduleSourceOf,
-  namespaceOf,
-  readApplication,
-} from '@sinter/operator/model/index';
+import { configMapsOf } from '@sinter/operator/model/configMaps';
+import { namespaceOf, readApplication } from '@sinter/operator/model/index';
 import type {
   Application,
-  ConfigMap,
   Finding,
   FunctionObject,
   Machine,
   WorkflowObject,
   WorkflowPlanObject,
 } from '@sinter/operator/model/index';
+import { validate, withoutDefaults } from '@sinter/crds';
 import type { RawObject } from '@sinter/operator/local/run';
 import { machinesOf } from '@sinter/operator/snapshot/index';
 import type { CurrentPlan } from '@sinter/operator/snapshot/index';
@@ -51,7 +47,7 @@ export async function readWorld(cluster: Cluster, given: readonly RawObject[]): 
     ...there.workflows,
     ...there.policies,
     ...there.clusterPolicies,
-  ].map((object) => ({ ...object }));
+  ].map(asWritten);
   const configMaps = await readConfigMaps(cluster, withManifests(live, given));
   const running = readApplication([...live, ...configMaps], cluster.namespace);
   const merged = readApplication(withManifests([...live, ...configMaps], given), cluster.namespace);
@@ -69,6 +65,15 @@ export async function readWorld(cluster: Cluster, given: readonly RawObject[]): 
         (p) => p.metadata.namespace === namespace && p.metadata.name === `${workflow}-${hash}`,
       ),
   };
+}
+
+/**
+ * An object of the server as its author may have written it: without defaults, which nobody asked for, and without fields
+ * that are newer than this program.
+ */
+function asWritten(stored: KubeObject): RawObject {
+  const verdict = validate(stored, { unknownFields: 'Drop' });
+  return withoutDefaults(verdict.ok ? verdict.object : stored) as RawObject;
 }
 
 /** What of a running plan the next one may depend on. */
@@ -132,25 +137,6 @@ async function readConfigMaps(
     [...wanted.values()].map((place) => client.find(KINDS.configMaps, place, { signal })),
   );
   return found.filter((map) => map !== undefined).map((map) => ({ ...map }));
-}
-
-/** Names of the ConfigMaps that a plan of this Function depends on: its code and its environment. */
-export function configMapsOf({ spec }: FunctionObject): readonly string[] {
-  const names = new Set<string>();
-  const lookup = (name: string): ConfigMap | undefined => {
-    names.add(name);
-    return undefined;
-  };
-  environmentSources(spec, lookup);
-  for (const artifact of spec.artifacts)
-    if (moduleSourceOf(artifact) === 'ConfigMap') names.add(artifact.module?.configMap?.name ?? '');
-  for (const volume of spec.template.spec.volumes) {
-    const source: unknown = (volume as Readonly<Record<string, unknown>>)['configMap'];
-    const { name } = (source ?? {}) as { readonly name?: unknown };
-    if (typeof name === 'string') names.add(name);
-  }
-  names.delete('');
-  return [...names].sort();
 }
 
 const planNameOf = ({ metadata, spec }: WorkflowPlanObject) => ({

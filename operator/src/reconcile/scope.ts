@@ -15,7 +15,8 @@ import type {
   WorkflowObject,
 } from '../model/nouns.ts';
 import { policyObjectOf } from '../model/policy.ts';
-import { keyOf } from '../kube/objects.ts';
+import { configMapsOf as mapsOf } from '../model/configMaps.ts';
+import { keyOf, placeOf } from '../kube/objects.ts';
 import type { KubeObject, Place } from '../kube/objects.ts';
 import { canonicalJson } from '../model/canonical.ts';
 import { machinesOf } from '../snapshot/machines.ts';
@@ -115,27 +116,11 @@ function othersOf(
 }
 
 /** Every ConfigMap that the functions read code or variables from, or mount, sorted. */
-export function configMapsOf(functions: readonly FunctionObject[]): readonly Place[] {
-  const keys = functions.flatMap(({ metadata: { namespace }, spec }) => {
-    const names = [
-      ...spec.artifacts.map((a) => a.module?.configMap?.name),
-      ...spec.env.map((e) => e.valueFrom?.configMapKeyRef?.name),
-      ...spec.envFrom.map((e) => e.configMapRef?.name),
-      ...spec.template.spec.volumes.map(mountedMap),
-    ];
-    return names.flatMap((name) => (name === undefined ? [] : [keyOf({ namespace, name })]));
-  });
-  return [...new Set(keys)].sort().map((key) => {
-    const slash = key.indexOf('/');
-    return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
-  });
-}
+export const configMapsOf = (functions: readonly FunctionObject[]): readonly Place[] =>
+  [...new Set(functions.flatMap(keysOfMaps))].sort().map(placeOf);
 
-function mountedMap(volume: Readonly<Record<string, unknown>>): string | undefined {
-  const { configMap } = volume;
-  if (typeof configMap !== 'object' || configMap === null || !('name' in configMap)) return undefined;
-  return typeof configMap.name === 'string' ? configMap.name : undefined;
-}
+const keysOfMaps = (fn: FunctionObject): readonly string[] =>
+  mapsOf(fn).map((name) => keyOf({ namespace: fn.metadata.namespace, name }));
 
 /** The plans of a workflow that are there, by the hash in their names. */
 function plansOf({ metadata: { namespace = '', name } }: StoredObject, stores: Stores): readonly PlanName[] {
