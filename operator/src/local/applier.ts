@@ -27,6 +27,8 @@ export interface ApplierOptions {
   readonly machines: readonly LocalMachine[];
   readonly newDeployment: (workflow: WorkflowName) => Deployment;
   readonly now: () => number;
+  /** The docker config of who runs this: what units pull images with, after their own pull secrets. */
+  readonly userConfig?: string | undefined;
 }
 
 interface Known {
@@ -122,7 +124,8 @@ export class Applier {
     { plan, snapshot, named }: Applicable,
     findings: readonly Finding[],
   ): Promise<AppliedWorkflow> {
-    const target = targetOf(plan, snapshot, object, world, this.#options.machines);
+    const { machines, userConfig } = this.#options;
+    const target = targetOf(plan, snapshot, object, world, machines, userConfig);
     const pin = pinnedElsewhere(object, target.hash, known.applied.hash);
     if (pin) {
       known.applied = { ...known.applied, findings: [...findings, pin] };

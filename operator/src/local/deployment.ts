@@ -35,6 +35,8 @@ export interface UnitTarget {
   readonly scope: UnitScope;
   readonly places: readonly Place[];
   readonly environments: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** What the host itself is given, beside its functions' environments. */
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 /** A revision as it is to run. */

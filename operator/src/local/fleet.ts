@@ -30,6 +30,8 @@ export interface FleetOptions {
   readonly places: readonly Place[];
   /** Environment of each function. */
   readonly environments: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** What the host itself is given. */
+  readonly variables?: Readonly<Record<string, string>>;
   readonly onLog: (line: LogRecord) => void;
   readonly onGone: (instance: InstanceKey) => void;
 }
@@ -117,7 +119,7 @@ export class Fleet {
         unit: { namespace, workflow, unit },
         functions: scope.functions,
       },
-      env: variables(environments),
+      env: { ...this.#options.variables, ...variables(environments) },
       onLine: (line) => {
         onLog(logRecord(unit, line));
       },

@@ -37,6 +37,7 @@ import { localMachines } from './machines.ts';
 import { locateNatsServer } from './nats/locate.ts';
 import { HUB, startServers } from './nats/servers.ts';
 import type { Servers } from './nats/servers.ts';
+import { userDockerConfig } from './pulling.ts';
 import type { ApplyReport, LocalRun, LocalRunOptions, LogRecord, RawObject, WorkflowFigures } from './run.ts';
 import { removeState, runsFolder, stateFileOf, writeState } from './stateFile.ts';
 import { sweepAfter } from './sweeper.ts';
@@ -189,6 +190,7 @@ class Run implements LocalRun {
       machines: this.#machines,
       newDeployment: (workflow) => this.#newDeployment(workflow),
       now: Date.now,
+      userConfig: userDockerConfig(),
     });
     await this.#startGateway();
     this.#renewal = setInterval(

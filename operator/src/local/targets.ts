@@ -17,16 +17,19 @@ import { configMapsIn } from '../snapshot/gather.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Target, UnitTarget } from './deployment.ts';
 import type { Place } from './fleet.ts';
+import { pullVariables } from './pulling.ts';
 import type { World } from './world.ts';
 
 export interface LocalMachine extends Machine, Place {}
 
+/** `userConfig` is the docker config of who runs this. */
 export function targetOf(
   plan: Plan,
   snapshot: Snapshot,
   workflow: WorkflowObject,
   world: World,
   machines: readonly LocalMachine[],
+  userConfig?: string,
 ): Target {
   const configMaps = configMapsIn(world.application, snapshot.workflow.namespace);
   return {
@@ -42,6 +45,7 @@ export function targetOf(
         environments: Object.fromEntries(
           unit.functions.map((fn) => [fn, environmentOf(fn, snapshot, world, configMaps)] as const),
         ),
+        variables: pullVariables(unit, snapshot, world, userConfig),
       };
     }),
   };

@@ -10,6 +10,7 @@ import {
   configMapManifest,
   functionManifest,
   grouped,
+  imageArtifact,
   jsArtifact,
   NAMESPACE,
   policyManifest,
@@ -51,6 +52,7 @@ const created = (manifest: Manifest, creationTimestamp: string): Manifest => ({
   ...manifest,
   metadata: { ...(manifest['metadata'] as Manifest), creationTimestamp },
 });
+const DIGEST = `sha256:${'a'.repeat(64)}`;
 const a = functionManifest('a');
 
 const CASES: Readonly<Record<string, Case>> = {
@@ -105,6 +107,33 @@ const CASES: Readonly<Record<string, Case>> = {
     finds: [
       ['ConfigMapKeyNotFound', 'spec.artifacts[0].module.configMap.key', /'a\.mjs' .*which has b\.mjs/],
     ],
+  },
+  'an image is named by its registry and digest': {
+    given: one({
+      artifacts: [
+        imageArtifact(),
+        { ...imageArtifact(`localhost:5000/cars:v1@${DIGEST}`, 'Wasm'), name: 'other' },
+      ],
+    }),
+    finds: [],
+  },
+  'an image by its tag is told what to do': {
+    given: one({ artifacts: [imageArtifact('registry.example/cars:v1')] }),
+    finds: [
+      [
+        'ImageWithoutDigest',
+        'spec.artifacts[0].module.image.reference',
+        /'registry\.example\/cars:v1' names its image by a tag.*write the digest, like registry\.example\/name@sha256/,
+      ],
+    ],
+  },
+  'an image without a registry is told to name one': {
+    given: one({ artifacts: [imageArtifact(`team/cars@${DIGEST}`)] }),
+    finds: [['ImageWithoutRegistry', 'spec.artifacts[0].module.image.reference', /none is meant by default/]],
+  },
+  'an image that is no reference is told its form': {
+    given: one({ artifacts: [imageArtifact(`registry.example/Cars@${DIGEST}`)] }),
+    finds: [['ImageNotValid', 'spec.artifacts[0].module.image.reference', /the name in lower case/]],
   },
   'a module may lie in binaryData': {
     given: [

@@ -2,12 +2,13 @@
  * Can the code that is declared be run?
  *
  * Owns: finding the module of each artifact and having it judged. Neighbours: `modules.ts` reads it, `javascript.ts`
- * and `wasm.ts` judge it. Images, URLs and containers are the unit's own affair at its start (D18).
+ * and `wasm.ts` judge it. What is in images, at URLs and in containers is the unit's own affair at its start (D18).
  */
 import { namespaceOf } from './nouns.ts';
 import type { Artifact, FunctionObject } from './nouns.ts';
 import { error } from './finding.ts';
 import type { Finding } from './finding.ts';
+import { referenceProblem } from './images.ts';
 import { javascriptProblem } from './javascript.ts';
 import { moduleSourceOf, readModule } from './modules.ts';
 import { keyNotFound, notFound } from './references.ts';
@@ -30,7 +31,7 @@ function artifactFindings(
   const reading = readModule(artifact, (name) => directory.configMapNamed(namespace, name));
   switch (reading.is) {
     case 'Elsewhere':
-      return [];
+      return imageFindings(artifact, field, fn);
     case 'NoConfigMap':
       return [notFound('ConfigMap', placeIn(fn, `${field}.configMap.name`, reading.configMap), namespace)];
     case 'NoKey': {
@@ -45,6 +46,15 @@ function artifactFindings(
     case 'Read':
       return judged(artifact, field, fn, reading.bytes);
   }
+}
+
+function imageFindings({ module }: Artifact, field: string, fn: FunctionObject): readonly Finding[] {
+  if (!module?.image) return [];
+  const { reference } = module.image;
+  const problem = referenceProblem(reference);
+  return problem
+    ? [error(problem.reason, placeIn(fn, `${field}.image.reference`, reference), problem.says)]
+    : [];
 }
 
 function judged(

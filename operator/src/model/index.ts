@@ -3,6 +3,7 @@ export * from './application.ts';
 export { check, findingsFor } from './check.ts';
 export * from './environment.ts';
 export * from './finding.ts';
+export { imageModuleOf, registryOf, type ImageModule } from './images.ts';
 export * from './modules.ts';
 export { notYet } from './notYet.ts';
 export * from './nouns.ts';

@@ -10,6 +10,7 @@ import {
   edgeOf,
   functionManifest,
   grouped,
+  imageArtifact,
   jsArtifact,
   policyManifest,
   wasmArtifact,
@@ -31,11 +32,6 @@ const trigger = (type: string, more: Manifest): readonly Manifest[] => [
   a,
   workflowManifest(['a'], [], { triggers: [{ name: 't', to: 'a', type, ...more }] }),
 ];
-const image = {
-  name: 'img',
-  type: 'JavaScript',
-  module: { image: { reference: 'r.example/a:1', path: '/a.mjs' } },
-};
 const url = {
   name: 'url',
   type: 'Wasm',
@@ -87,12 +83,13 @@ const CASES: Readonly<Record<string, Case>> = {
     given: one({ artifacts: [containerArtifact('amd64')] }),
     says: [['Error', 'spec.artifacts[0].type', /nothing else that can run; add a JavaScript artifact/]],
   },
-  'modules from an image or a URL are not fetched': {
-    given: one({ artifacts: [image, url] }),
-    says: [
-      ['Error', 'spec.artifacts[0].module.image', /'img' takes its module from an image/],
-      ['Error', 'spec.artifacts[1].module.url', /'url' takes its module from a URL/],
-    ],
+  'a module from a URL is not fetched': {
+    given: one({ artifacts: [url] }),
+    says: [['Error', 'spec.artifacts[0].module.url', /'url' takes its module from a URL/]],
+  },
+  'a module from an image is here, and runs instead of what is not': {
+    given: one({ artifacts: [imageArtifact(), url] }),
+    says: [['Notice', 'spec.artifacts[1].module.url', /'url' takes its module from a URL.*'img' runs/]],
   },
   'a component is named, not called invalid': {
     given: one({ artifacts: [wasmArtifact(COMPONENT_BYTES), jsArtifact()] }),

@@ -137,8 +137,6 @@ function laterArtifact(
   switch (moduleSourceOf(artifact)) {
     case 'Container':
       return { field: '.type', says: 'is a container, which comes later' };
-    case 'Image':
-      return { field: '.module.image', says: 'takes its module from an image, which comes later' };
     case 'Url':
       return { field: '.module.url', says: 'takes its module from a URL, which comes later' };
     default:

@@ -43,6 +43,13 @@ export const workflowManifest = (
   },
 });
 
+/** An artifact whose module is a file of an image; by its digest unless a whole reference is given. */
+export const imageArtifact = (
+  reference = `registry.example/team/cars@sha256:${'a'.repeat(64)}`,
+  type = 'JavaScript',
+  path = '/app/count.mjs',
+): Manifest => ({ name: 'img', type, module: { image: { reference, path } } });
+
 export const policyManifest = (spec: Manifest, name = 'default'): Manifest => ({
   apiVersion: API,
   kind: 'OptimizationPolicy',

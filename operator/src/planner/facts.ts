@@ -41,11 +41,10 @@ export function refusalOf(
   facts: Facts,
 ): ArtifactRefusal | undefined {
   if (artifact.type === 'Container') return { reason: NOT_YET, message: 'container artifacts come later' };
-  if (artifact.source === 'Image' || artifact.source === 'Url') {
-    const message = `modules from ${artifact.source === 'Image' ? 'an image' : 'a URL'} come later`;
-    return { reason: NOT_YET, message };
-  }
-  if (artifact.sha256 === null) return { reason: 'ModuleMissing', message: 'its module cannot be read' };
+  if (artifact.source === 'Url') return { reason: NOT_YET, message: 'modules from a URL come later' };
+  // What is in an image is known to the unit that pulls it, and to nobody before.
+  if (artifact.sha256 === null && !artifact.image)
+    return { reason: 'ModuleMissing', message: 'its module cannot be read' };
   if (artifact.component) return { reason: NOT_YET, message: 'WASM components come later' };
   if (artifact.type === 'Wasm' && facts.edges.some((e) => e.from === fn.name)) {
     return {

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   containerArtifact,
   edgeOf,
+  imageArtifact,
   jsArtifact,
   secretManifest,
   wasmArtifact,
@@ -210,11 +211,27 @@ test('instances are at least one, at least minInstances, and what somebody else 
   assert.equal(scaled({ mode: 'External', instances: 0 }), 1);
 });
 
+test('a module in an image can run, whatever nobody here knows of it', () => {
+  const snapshot = snapshotOf({ functions: { a: { artifacts: [imageArtifact()] } } });
+  const p = plan(snapshot);
+  assert.deepEqual(p.findings, []);
+  assert.deepEqual(
+    p.units[0]?.variants.flatMap((v) => v.artifacts.map((x) => x.artifact)),
+    ['img', 'img'],
+  );
+  assertSound(p, snapshot);
+});
+
 const REFUSED: Readonly<Record<string, readonly [World, string, RegExp]>> = {
   'no artifact that can be used': [
     { functions: { a: { artifacts: [containerArtifact('amd64')] } } },
     'NoUsableArtifact',
     /spec\.artifacts: 'native' has no artifact that can be used now \(native: container artifacts come later\)/,
+  ],
+  'an image that cannot be pulled': [
+    { functions: { a: { artifacts: [imageArtifact('registry.example/cars:v1')] } } },
+    'NoUsableArtifact',
+    /img: its module cannot be read/,
   ],
   'no machine of the tier': [
     { functions: { a: { placement: { tiers: ['Edge'] } } } },

@@ -5,6 +5,7 @@ import { canonicalJson } from '../model/canonical.ts';
 import {
   configMapManifest,
   edgeOf,
+  imageArtifact,
   jsArtifact,
   secretManifest,
   wasmArtifact,
@@ -69,6 +70,7 @@ const CHANGES: Readonly<Record<string, readonly [World, string]>> = {
     }),
     '',
   ],
+  'where the code lies': [withFunction('a', { artifacts: [imageArtifact()] }), 'a'],
   'the name of the Secret': [
     { ...withFunction('a', secretEnv('s2')), others: [secretManifest('s2', { k: 'x' }), settings] },
     'a',
@@ -114,6 +116,17 @@ for (const [what, [world, units]] of Object.entries(CHANGES)) {
     if (units !== '') assert.notEqual(after.plan, before.plan);
   });
 }
+
+test('a unit with its code in an image is named by digest and path, not by tag', () => {
+  const reference = (digit: string, tag = ''): string =>
+    `registry.example/cars${tag}@sha256:${digit.repeat(64)}`;
+  const named = (image: string, path?: string): string | undefined =>
+    hashed({ functions: { a: { artifacts: [imageArtifact(image, 'JavaScript', path)] } } }).units['a'];
+  const first = named(reference('a'));
+  assert.equal(named(reference('a', ':v2')), first);
+  assert.notEqual(named(reference('b')), first);
+  assert.notEqual(named(reference('a'), '/other.mjs'), first);
+});
 
 /** Changes of the plan that rename no unit. */
 const TERMS: Readonly<Record<string, readonly [World, boolean]>> = {

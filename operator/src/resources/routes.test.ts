@@ -5,6 +5,7 @@ import {
   applicationOf,
   edgeOf,
   functionManifest,
+  imageArtifact,
   jsArtifact,
   wasmArtifact,
   workflowManifest,
@@ -66,6 +67,16 @@ test('a function carries its limits and its code for each architecture', () => {
   assert.deepEqual(
     a?.artifacts.map((x) => [x.architecture, x.name, x.type, x.isolation, /^[0-9a-f]{64}$/.test(x.sha256)]),
     ['amd64', 'arm64'].map((architecture) => [architecture, 'js', 'JavaScript', 'Worker', true]),
+  );
+});
+
+test('code in an image is told by where it lies, and by a name that no host takes for a digest', () => {
+  const snapshot = snapshotOf({ functions: { a: { artifacts: [imageArtifact()] } } });
+  const revision = routeRevision(plan(snapshot), snapshot);
+  const reference = `registry.example/team/cars@sha256:${'a'.repeat(64)}`;
+  assert.deepEqual(
+    revision.units[0]?.functions[0]?.artifacts.map(({ sha256, image }) => ({ sha256, image })),
+    [1, 2].map(() => ({ sha256: reference, image: { reference, path: '/app/count.mjs' } })),
   );
 });
 

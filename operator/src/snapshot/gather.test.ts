@@ -6,6 +6,7 @@ import {
   configMapManifest,
   functionManifest,
   HANDLER,
+  imageArtifact,
   NAMESPACE,
   policyManifest,
   secretManifest,
@@ -51,6 +52,20 @@ test('a module is told by the sha256 of its text', () => {
   const [fn] = snapshotOf({ functions: ['a'] }).functions;
   assert.equal(fn?.artifacts[0]?.sha256, createHash('sha256').update(HANDLER).digest('hex'));
   assert.equal(fn.artifacts[0].source, 'Inline');
+});
+
+test('a module in an image is told by reference and path, without its tag', () => {
+  const digest = `sha256:${'a'.repeat(64)}`;
+  const artifacts = [imageArtifact(`r.example:5000/team/cars:v1@${digest}`)];
+  const [fn] = snapshotOf({ functions: { a: { artifacts } } }).functions;
+  const [artifact] = fn?.artifacts ?? [];
+  assert.deepEqual([artifact?.source, artifact?.sha256], ['Image', null]);
+  assert.deepEqual(artifact?.image, {
+    reference: `r.example:5000/team/cars@${digest}`,
+    path: '/app/count.mjs',
+  });
+  const tagged = snapshotOf({ functions: { a: { artifacts: [imageArtifact('r.example/cars:v1')] } } });
+  assert.equal(tagged.functions[0]?.artifacts[0]?.image, undefined);
 });
 
 test('functions and machines are in the order of their names', () => {

@@ -6,6 +6,7 @@
  */
 import { environmentSources, secretsOf } from '../model/environment.ts';
 import type { Lookup } from '../model/environment.ts';
+import { imageModuleOf } from '../model/images.ts';
 import { moduleSourceOf, readModule } from '../model/modules.ts';
 import { functionNameOf, namespaceOf } from '../model/nouns.ts';
 import type {
@@ -96,11 +97,13 @@ function snapshotFunction(
 
 function snapshotArtifact(artifact: Artifact, configMaps: Lookup<ConfigMap>): SnapshotArtifact {
   const reading = readModule(artifact, configMaps);
+  const image = imageModuleOf(artifact);
   return {
     name: artifact.name,
     type: artifact.type,
     source: moduleSourceOf(artifact),
     sha256: reading.is === 'Read' ? reading.sha256 : null,
+    ...(image ? { image } : {}),
     component: artifact.type === 'Wasm' && reading.is === 'Read' && isComponent(reading.bytes),
     architectures: artifact.container?.architectures ?? [],
   };

@@ -9,6 +9,7 @@
  */
 import type { Architecture, FunctionSpec, Machine, WorkflowSpec } from '../model/nouns.ts';
 import type { EnvironmentSource } from '../model/environment.ts';
+import type { ImageModule } from '../model/images.ts';
 import type { ResolvedPolicy } from '../model/policy.ts';
 
 export interface Snapshot {
@@ -57,6 +58,8 @@ export interface SnapshotArtifact {
   readonly source: 'Inline' | 'ConfigMap' | 'Image' | 'Url' | 'Container';
   /** sha256 (hex) of the module's bytes (UTF-8 of its text); null where it cannot be read here. */
   readonly sha256: string | null;
+  /** Where its code is in an image; only for the source Image, and only where it can be pulled. */
+  readonly image?: ImageModule;
   /** A WASM component instead of a WASI command. */
   readonly component: boolean;
   /** Empty: every architecture. */

@@ -5,6 +5,7 @@ export * from './frames.ts';
 export * from './handler.ts';
 export * from './names.ts';
 export * from './permissions.ts';
+export * from './pull.ts';
 export * from './reports.ts';
 export * from './routes.ts';
 export * from './values.ts';

@@ -54,8 +54,20 @@ export interface RouteArtifact {
   readonly name: string;
   readonly type: 'JavaScript' | 'Wasm';
   readonly isolation: 'Worker' | 'Shared';
-  /** Its code, in the namespace's bucket of modules, under this sha256 (hex). */
+  /**
+   * Its code, in the namespace's bucket of modules, under this sha256 (hex). Where `image` is set there is none: then the
+   * image's reference stands here, which a host that does not know `image` refuses by name.
+   */
   readonly sha256: string;
+  /** Its code is a file of this image, which the host pulls itself (D18). */
+  readonly image?: RouteImage;
+}
+
+export interface RouteImage {
+  /** `<registry>/<repository>@sha256:<digest>` */
+  readonly reference: string;
+  /** Of the file in the image. */
+  readonly path: string;
 }
 
 export interface RetryTerms {

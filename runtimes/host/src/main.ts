@@ -5,6 +5,7 @@
 import { readBootstrap } from '@sinter/bus';
 import { takeEnvironments } from './environment.ts';
 import { answerProbes } from './health.ts';
+import { takePullSettings } from './images/settings.ts';
 import { dropSpares, prepareThreads } from './threads/spares.ts';
 import { Unit } from './unit.ts';
 import type { LogLine } from './log.ts';
@@ -30,6 +31,7 @@ async function main(ended: AbortSignal, started: (unit: Promise<Unit>) => void):
   const starting = Unit.start({
     bootstrap,
     environments: takeEnvironments(process.env, bootstrap.functions),
+    pull: takePullSettings(process.env),
     clock: performance,
     wallClock: Date.now,
     ended,

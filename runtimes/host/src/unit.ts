@@ -15,6 +15,7 @@ import type {
   Call,
   InstanceKey,
   Payload,
+  RouteArtifact,
   RouteFunction,
   RouteRecord,
   RouteRevision,
@@ -34,6 +35,7 @@ import {
 } from '@sinter/bus';
 import type { Bootstrap, Clock, DeadWork, Link, PulledWork, Rider } from '@sinter/bus';
 import { finishedRecord, putCallRecord, runningRecord, storeCallRecord } from './callRecords.ts';
+import type { PullSettings } from './images/settings.ts';
 import type { LogLine } from './log.ts';
 import { DEFAULT_ASYNC_RETRY, Outgoings } from './outgoing.ts';
 import { startFunction } from './threads/runtime.ts';
@@ -47,6 +49,8 @@ export interface UnitOptions {
   readonly bootstrap: UnitBootstrap;
   /** Environment of each function, by its name. */
   readonly environments: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** With what images are pulled; absent: without credentials. */
+  readonly pull?: PullSettings;
   readonly clock: Clock;
   /** Milliseconds since 1970, for what people read. */
   readonly wallClock: () => number;
@@ -67,6 +71,7 @@ const OBSERVE_MS = 1_000;
 const ANNOUNCE_MS = 5_000;
 const NEAREST_MS = 30_000;
 const ROUTE_WAIT_MS = 30_000;
+const NO_PULL: PullSettings = { configs: [], insecure: [] };
 const encoder = new TextEncoder();
 
 const isEntry = (caller: string): boolean => caller.startsWith('_');
@@ -281,7 +286,7 @@ export class Unit implements Rider {
         'FunctionFailed',
         `${spec.name} has no artifact for architecture ${bootstrap.architecture}`,
       );
-    const module = await fetchModule(this.#session.link.nc, bootstrap.unit.namespace, artifact.sha256);
+    const module = await this.#moduleOf(spec.name, artifact);
     const runtime = startFunction(
       {
         name: spec.name,
@@ -298,6 +303,21 @@ export class Unit implements Rider {
     const hosted: Hosted = { spec, artifact: artifact.name, gate: new Gate(spec.concurrency), runtime };
     this.#functions.set(spec.name, hosted);
     await runtime.ready;
+  }
+
+  /** A function's code: from the bus, or out of an image with the tenant's own credentials (D18). */
+  async #moduleOf(fn: string, { sha256, image }: RouteArtifact): Promise<Uint8Array> {
+    const { bootstrap, pull = NO_PULL, ended, log } = this.#options;
+    if (!image) return await fetchModule(this.#session.link.nc, bootstrap.unit.namespace, sha256);
+    const { pullModule } = await import('./images/pull.ts');
+    return await pullModule(image, {
+      settings: pull,
+      architecture: bootstrap.architecture,
+      onProblem: (problem) => {
+        log('warn', problem, { function: fn });
+      },
+      ...(ended ? { signal: ended } : {}),
+    });
   }
 
   /** Listens and pulls as the route says; what it no longer says is drained. */
