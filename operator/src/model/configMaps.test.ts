@@ -16,7 +16,12 @@ test('the ConfigMaps of a Function: of its code, its variables and its volumes, 
     ],
     envFrom: [{ configMapRef: { name: 'all' } }, { secretRef: { name: 'no-map' } }],
     template: {
-      spec: { volumes: [{ name: 'v', configMap: { name: 'mounted' } }, { name: 'w', emptyDir: {} }] },
+      spec: {
+        volumes: [
+          { name: 'v', configMap: { name: 'mounted' } },
+          { name: 'w', emptyDir: {} },
+        ],
+      },
     },
   });
   const [declared] = applicationOf(manifest, configMapManifest('unused', {})).functions;
