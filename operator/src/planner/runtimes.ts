@@ -65,12 +65,22 @@ function reasonFor(
     };
   }
   if (others.length === 0) {
-    return { reason: 'OnlyArtifact', message: `nothing else of ${fn.name} can run on ${architecture}` };
+    const message = `nothing else of ${fn.name} can run on ${architecture}${unusableText(fn, architecture, facts)}`;
+    return { reason: 'OnlyArtifact', message };
   }
   return {
     reason: 'NoObservations',
     message: `nothing is measured yet; ${chosen.type} is taken first because it keeps its state between calls warm`,
   };
+}
+
+/** ` (native: container artifacts come later)`; empty where there is nothing else. */
+function unusableText(fn: SnapshotFunction, architecture: Architecture, facts: Facts): string {
+  const refused = fn.artifacts.flatMap((a) => {
+    const why = refusalOn(a, fn, architecture, facts);
+    return why ? [`${a.name}: ${why.message}`] : [];
+  });
+  return refused.length === 0 ? '' : ` (${refused.join('; ')})`;
 }
 
 function refusalOn(
