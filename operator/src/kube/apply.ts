@@ -1,8 +1,27 @@
 /**
  * Server-side apply that writes nothing where nothing would change.
+ *
+ * Owns: what is sent, and when it need not be. Neighbour: `owned.ts` reads who owns which field.
+ *
+ * How a write is found to be needless. The server notes per manager which fields it owns, and takes a field away from it
+ * when anybody else changes it. So if we still own exactly the fields that we want, they have the values that we applied last;
+ * what is left to know is whether we want the same values as then. An object says it itself: its annotation ANNOTATION is a
+ * hash of what was applied. A status cannot carry one, so its values are compared. Defaults, `1000m` for `1` and whatever else
+ * the server makes of what it is given are thus never compared with anything (decision 0010).
+ *
+ * Invariants:
+ *  1. Only owned fields are sent: no resourceVersion, no managedFields, nothing undefined.
+ *  2. What was applied before and is not wanted any more is removed, also after a restart.
+ *  3. Where the server never notes what we sent (a field that it drops, a webhook that overrides), the second identical
+ *     apply is the last one: what it made of it is remembered.
  */
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../model/canonical.ts';
 import type { KubeClient } from './client.ts';
 import type { Kind, KubeObject } from './objects.ts';
+import { appliedFields, ownsExactly, shows } from './owned.ts';
+
+export const ANNOTATION = 'sinter.dev/applied';
 
 export interface Applied<T> {
   readonly what: 'created' | 'changed' | 'unchanged';
@@ -13,19 +32,37 @@ export interface Applied<T> {
 export interface ApplyRequest<T extends KubeObject> {
   readonly client: KubeClient;
   readonly kind: Kind<T>;
-  /** Only the fields that this manager owns. Undefined fields are left out; what was applied before and is not in it is removed. */
+  /** Only the fields that this manager owns; undefined ones are left out. What it applied before and is not here is removed. */
   readonly desired: KubeObject;
-  /** As the store shows it (an informer that keeps the fields of this manager); undefined: there is none, or unknown. */
+  /** As the store shows it (an informer with this manager in `keepFieldsOf`); undefined: there is none, or nobody looks. */
   readonly current: T | undefined;
   readonly manager: string;
   readonly signal: AbortSignal;
 }
 
-export declare function applyObject<T extends KubeObject>(request: ApplyRequest<T>): Promise<Applied<T>>;
+export async function applyObject<T extends KubeObject>(request: ApplyRequest<T>): Promise<Applied<T>> {
+  const { client, kind, current, manager, signal } = request;
+  const { body, hash } = signed(request.desired);
+  const memory = { subresource: '', manager, hash };
+  if (current !== undefined && isApplied(current, body, memory, () => annotated(current) === hash))
+    return { what: 'unchanged', object: current };
+  const { object, created } = await client.apply(kind, body, { fieldManager: manager, signal });
+  remember(object, memory);
+  if (created) return { what: 'created', object };
+  return { what: sameVersion(current, object) ? 'unchanged' : 'changed', object };
+}
+
+/** Would `applyObject` write? For who wants to know before. */
+export function isAsDesired(current: KubeObject | undefined, desired: KubeObject, manager: string): boolean {
+  if (current === undefined) return false;
+  const { body, hash } = signed(desired);
+  return isApplied(current, body, { subresource: '', manager, hash }, () => annotated(current) === hash);
+}
 
 export interface ApplyStatusRequest<T extends KubeObject> {
   readonly client: KubeClient;
   readonly kind: Kind<T>;
+  /** As the store shows it (an informer with this manager in `keepFieldsOf`). */
   readonly current: T;
   /** The part of the status that this manager owns. */
   readonly status: object;
@@ -33,7 +70,84 @@ export interface ApplyStatusRequest<T extends KubeObject> {
   readonly signal: AbortSignal;
 }
 
-/** Never creates; a Conflict when the object was made anew under its name meanwhile. */
-export declare function applyStatus<T extends KubeObject>(
-  request: ApplyStatusRequest<T>,
-): Promise<Applied<T>>;
+/** Never creates: NotFound when it is gone, a Conflict when it was made anew under its name meanwhile. */
+export async function applyStatus<T extends KubeObject>(request: ApplyStatusRequest<T>): Promise<Applied<T>> {
+  const { client, kind, current, manager, signal } = request;
+  const { name, namespace, uid } = current.metadata;
+  const { apiVersion, kind: kindName } = kind;
+  const status = stripped(request.status);
+  const body = { apiVersion, kind: kindName, metadata: stripped({ name, namespace, uid }), status };
+  const memory = { subresource: 'status', manager, hash: hashOf(body) };
+  const sameValues = (fields: string): boolean =>
+    shows(fields, { status }, { status: (current as { readonly status?: unknown }).status });
+  if (isApplied(current, body, memory, sameValues)) return { what: 'unchanged', object: current };
+  const options = { fieldManager: manager, subresource: 'status' as const, signal };
+  const { object } = await client.apply(kind, body, options);
+  remember(object, memory);
+  return { what: sameVersion(current, object) ? 'unchanged' : 'changed', object };
+}
+
+/** The object as it is sent, with the hash of what it says. */
+function signed(desired: KubeObject): { readonly body: KubeObject; readonly hash: string } {
+  const { managedFields: _, resourceVersion: __, ...metadata } = desired.metadata;
+  const plain = stripped({ ...desired, metadata });
+  const hash = hashOf(plain);
+  const annotations = { ...plain.metadata.annotations, [ANNOTATION]: hash };
+  return { body: { ...plain, metadata: { ...plain.metadata, annotations } }, hash };
+}
+
+const hashOf = (value: unknown): string =>
+  createHash('sha256').update(canonicalJson(value)).digest('hex').slice(0, 16);
+
+const annotated = (object: KubeObject): string | undefined => object.metadata.annotations?.[ANNOTATION];
+
+/** Without undefined fields, all the way down. An undefined in a list is a bug, which canonical JSON refuses. */
+function stripped<T>(value: T): T {
+  if (Array.isArray(value)) return value.map((item: unknown) => stripped(item)) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  const given = Object.entries(value).filter(([, part]) => part !== undefined);
+  return Object.fromEntries(given.map(([name, part]) => [name, stripped<unknown>(part)])) as T;
+}
+
+interface Memory {
+  readonly subresource: string;
+  readonly manager: string;
+  readonly hash: string;
+}
+
+function isApplied(
+  current: KubeObject,
+  body: KubeObject,
+  memory: Memory,
+  sameValues: (fields: string) => boolean,
+): boolean {
+  const fields = appliedFields(current, memory.manager, memory.subresource);
+  if (fields === undefined) return false;
+  return (
+    (ownsExactly(fields, body) && sameValues(fields)) || remembered(current, memory) === trace(memory, fields)
+  );
+}
+
+/** What the server made of the last apply of each object: where it differs from what we sent, sending it again is no use. */
+const made = new Map<string, string>();
+const MADE_MAX = 10_000;
+
+const placeIn = ({ metadata }: KubeObject, { manager, subresource }: Memory): string =>
+  `${metadata.uid ?? ''} ${manager} ${subresource}`;
+
+const trace = ({ hash }: Memory, fields: string): string => `${hash} ${hashOf(fields)}`;
+
+const remembered = (object: KubeObject, memory: Memory): string | undefined =>
+  made.get(placeIn(object, memory));
+
+function remember(object: KubeObject, memory: Memory): void {
+  const fields = appliedFields(object, memory.manager, memory.subresource);
+  const place = placeIn(object, memory);
+  made.delete(place);
+  if (fields !== undefined) made.set(place, trace(memory, fields));
+  const oldest = made.size > MADE_MAX ? made.keys().next().value : undefined;
+  if (oldest !== undefined) made.delete(oldest);
+}
+
+const sameVersion = (before: KubeObject | undefined, after: KubeObject): boolean =>
+  before?.metadata.resourceVersion === after.metadata.resourceVersion;

@@ -11,6 +11,7 @@ import { pause, systemClock, type Clock } from './clock.ts';
 import type { KubeClient, Selection } from './client.ts';
 import { ApiError, isGone, NoAnswer } from './errors.ts';
 import type { Kind, KubeObject } from './objects.ts';
+import { keptFields } from './owned.ts';
 import { newStore, type Index, type Partition, type Store } from './store.ts';
 import { idle, step } from './watcher.ts';
 import type { Failure, Moment, WatchEffect, WatchEvent, WatchInput, WatchState } from './watcher.ts';
@@ -119,27 +120,31 @@ class Follower<T extends KubeObject> {
     const { kind, hooks } = this.#options;
     switch (event.type) {
       case 'begin':
-        return this.#partition.begin();
+        this.#partition.begin();
+        break;
       case 'gather':
-        return this.#partition.gather(event.objects.map((object) => this.#kept(object)));
+        this.#partition.gather(event.objects.map((object) => this.#kept(object)));
+        break;
       case 'swap':
         this.#partition.swap();
-        return hooks?.listed?.(kind.kind, this.#store.size);
+        hooks?.listed?.(kind.kind, this.#store.size);
+        break;
       case 'put':
-        return this.#partition.put(this.#kept(event.object));
+        this.#partition.put(this.#kept(event.object));
+        break;
       case 'remove':
-        return this.#partition.remove(this.#kept(event.object));
+        this.#partition.remove(this.#kept(event.object));
+        break;
       case 'trouble':
-        return hooks?.trouble?.({ kind: kind.kind, error: event.error, againInMs: event.againInMs });
+        hooks?.trouble?.({ kind: kind.kind, error: event.error, againInMs: event.againInMs });
+        break;
     }
   }
 
   #kept(object: T): T {
     const { kind, keepFieldsOf = [], trim = (whole: T) => whole } = this.#options;
     const { managedFields = [], ...metadata } = object.metadata;
-    const ours = managedFields.filter((entry) =>
-      keepFieldsOf.includes((entry as { manager?: string }).manager ?? ''),
-    );
+    const ours = keptFields(managedFields, keepFieldsOf);
     const { apiVersion, kind: name } = kind;
     const own = ours.length === 0 ? metadata : { ...metadata, managedFields: ours };
     return trim({ ...object, apiVersion, kind: name, metadata: own });

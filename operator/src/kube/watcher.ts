@@ -202,17 +202,17 @@ const stayedUp = (state: Watching, at: Moment): boolean =>
 
 /** A line is what `?watch` sends: an event with an object, or a Status. */
 interface Line<T> {
-  readonly type?: unknown;
-  readonly object?: T & { readonly code?: unknown; readonly message?: unknown };
+  readonly type: unknown;
+  readonly object: T & { readonly code?: unknown; readonly message?: unknown };
 }
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 function lineRead<T extends KubeObject>(state: Watching, text: string, at: Moment): Step<T> {
   const line = parsed<T>(text);
-  const object = line?.object;
-  if (object === undefined) return failed(state, malformed(text), at);
-  if (line?.type === 'ERROR') return failed(state, inStream(object), at);
-  const event = eventOf(line?.type, object);
-  const { resourceVersion } = object.metadata;
+  if (line?.type === 'ERROR') return failed(state, inStream(line.object), at);
+  const event = line === undefined ? undefined : eventOf(line.type, line.object);
+  const resourceVersion = event === undefined ? undefined : line?.object.metadata.resourceVersion;
   if (event === undefined || resourceVersion === undefined) return failed(state, malformed(text), at);
   const events = event === 'bookmark' ? [] : [event];
   return { state: { ...state, resourceVersion }, events, effect: { do: 'read' } };
@@ -220,8 +220,8 @@ function lineRead<T extends KubeObject>(state: Watching, text: string, at: Momen
 
 function parsed<T>(text: string): Line<T> | undefined {
   try {
-    const line = JSON.parse(text) as Line<T> | null;
-    return typeof line?.object === 'object' && line.object !== null ? line : undefined;
+    const line = JSON.parse(text) as Partial<Line<T>> | null;
+    return isObject(line?.object) ? { type: line.type, object: line.object } : undefined;
   } catch {
     return undefined; // Said as a failure of the watch.
   }
@@ -229,7 +229,7 @@ function parsed<T>(text: string): Line<T> | undefined {
 
 function eventOf<T extends KubeObject>(type: unknown, object: T): WatchEvent<T> | 'bookmark' | undefined {
   // What has no metadata is no object, whatever the type says.
-  if (typeof (object as Partial<T>).metadata !== 'object') return undefined;
+  if (!isObject((object as Partial<T>).metadata)) return undefined;
   if (type === 'ADDED' || type === 'MODIFIED') return { type: 'put', object };
   if (type === 'DELETED') return { type: 'remove', object };
   return type === 'BOOKMARK' ? 'bookmark' : undefined;
@@ -261,7 +261,7 @@ function placeAfter(
   state: Exclude<WatchState, { phase: 'Idle' }>,
   { gone }: Failure,
 ): { readonly whole: boolean; readonly resourceVersion?: string } {
-  if (state.phase === 'Listing') return { whole: gone && state.continue !== undefined };
+  if (state.phase === 'Listing') return { whole: state.whole || (gone && state.continue !== undefined) };
   if (gone || state.resourceVersion === undefined) return { whole: false };
   return { whole: false, resourceVersion: state.resourceVersion };
 }
