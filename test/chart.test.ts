@@ -8,6 +8,7 @@ import { describe, it, test } from 'node:test';
 import { parse } from 'yaml';
 import { parseConfig, variables } from '../operator/src/config/config.ts';
 import { secretNames } from '../operator/src/reconcile/busSecrets.ts';
+import { Metrics } from '../operator/src/telemetry/metrics.ts';
 import { chartDifferences } from '../scripts/chart.ts';
 import {
   CHART,
@@ -341,12 +342,28 @@ describe('parts come and go with values', { skip: NO_HELM }, () => {
       assert.ok(!kinds.includes(kind), kind);
     const objects = await render(VALUE_SETS['highly available']);
     const dashboard = one(objects, 'ConfigMap', 'sinter-dashboard').data['sinter.json'] ?? '';
-    assert.equal((JSON.parse(dashboard) as { title: string }).title, 'Sinter: operator');
+    assert.equal((JSON.parse(dashboard) as { title: string }).title, 'Sinter');
     for (const { expr, annotations } of one(objects, 'PrometheusRule', 'sinter').spec.groups[0].rules) {
       assert.match(expr, /namespace="sinter-system"/);
       assert.ok(annotations['summary']);
     }
   });
+});
+
+test('dashboard and alerts ask only for metrics that the operator has', { skip: NO_HELM }, async () => {
+  const objects = await render(VALUE_SETS['highly available']);
+  const dashboard = one(objects, 'ConfigMap', 'sinter-dashboard').data['sinter.json'] ?? '';
+  const { panels } = JSON.parse(dashboard) as { panels: { targets: { expr: string }[] }[] };
+  const alerts = one(objects, 'PrometheusRule', 'sinter').spec.groups[0].rules;
+  const expressions = [...panels.flatMap(({ targets }) => targets), ...alerts].map(({ expr }) => expr);
+  const metrics = new Metrics();
+  metrics.controller('x', () => ({ depth: 0 }) as never);
+  const has = new Set(['up', ...metrics.registry.getMetricsAsArray().map(({ name }) => name)]);
+  const asked = expressions.flatMap((e) =>
+    [...e.matchAll(/([a-z_]{2,})(?=[{[])/g)].map(([, name = '']) => name),
+  );
+  assert.ok(asked.length >= expressions.length);
+  for (const name of asked) assert.ok(has.has(name.replace(/_bucket$/, '')), name);
 });
 
 const nameOf = (object: Rendered): string => object.metadata.name;
