@@ -6,9 +6,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { KubeClient } from '../../operator/src/kube/client.ts';
 import { KINDS } from '../../operator/src/kube/objects.ts';
-import { CHART, NO_HELM, objectsIn, runHelm, runProgram } from '../../test/chart/helm.ts';
+import { CHART, NO_HELM, objectsIn, runHelm } from '../../test/chart/helm.ts';
 import { VALUE_SETS } from '../../test/chart/valueSets.ts';
 import { clusterClient, newNamespace } from './client.ts';
+import { tryKubectl } from './harness.ts';
 
 /** Kinds that are not Kubernetes' own: no operator for them is here. */
 const ELSEWHERE = ['monitoring.coreos.com/v1', 'cert-manager.io/v1', 'gateway.networking.k8s.io/v1'];
@@ -42,9 +43,9 @@ describe('the API server takes what the chart renders', { skip: NO_HELM }, () =>
         '-f',
         '-',
       ];
-      const { code, stdout, stderr } = await runProgram('kubectl', dry, list);
-      assert.equal(code, 0, stderr);
-      assert.equal(stdout.trim().split('\n').length, own.length);
-      assert.doesNotMatch(stderr, /warning/i);
+      const { ok, said } = await tryKubectl(dry, { input: list });
+      assert.ok(ok, said);
+      assert.doesNotMatch(said, /warning/i);
+      assert.equal(said.split('\n').length, own.length);
     });
 });

@@ -12,7 +12,16 @@ import { fileURLToPath } from 'node:url';
 import { folderWith, sinter } from '../../cli/test/sinter.ts';
 import type { Ended, Folder } from '../../cli/test/sinter.ts';
 import { attempt } from '../testbed/command.ts';
-import { RELEASE, SINTER_NAMESPACE, TARGET, eventually, get, kubectl, withNamespace } from './harness.ts';
+import {
+  RELEASE,
+  SINTER_NAMESPACE,
+  TARGET,
+  eventually,
+  gatewayUrl,
+  get,
+  kubectl,
+  withNamespace,
+} from './harness.ts';
 import type { ClusterObject } from './harness.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../cli/bin/sinter.mjs', import.meta.url));
@@ -28,15 +37,17 @@ const policy = (fusion: string): string =>
   `${head('OptimizationPolicy', 'default')}spec: { fusion: ${fusion} }\n`;
 const APART = "{ mode: 'Off' }";
 const TOGETHER = '{ mode: Manual, groups: [{ name: g, functions: [front, price] }] }';
-const workflow = (to: string): string =>
-  `${head('Workflow', 'shop')}spec:\n  functions: [{ name: front }, { name: price }]\n  edges: [{ from: front, to: ${to} }]\n`;
-const FILES: Readonly<Record<string, string>> = {
-  'app/app.yaml': [fn('front'), fn('price'), policy(APART), workflow('price'), code(2)].join(''),
+/** Paths are the gateway's, shared by all: each shop has one of its own. */
+const workflow = (to: string, path: string): string =>
+  `${head('Workflow', 'shop')}spec:\n  functions: [{ name: front }, { name: price }]\n  edges: [{ from: front, to: ${to} }]\n` +
+  `  triggers: [{ name: web, to: front, type: Http, http: { path: /${path}, auth: { type: None } } }]\n`;
+const filesFor = (path: string): Readonly<Record<string, string>> => ({
+  'app/app.yaml': [fn('front'), fn('price'), policy(APART), workflow('price', path), code(2)].join(''),
   'policy.yaml': policy(TOGETHER),
   'code.yaml': code(3),
   'other.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: other }\ndata: { a: b }\n',
-  'broken.yaml': workflow('prize'),
-};
+  'broken.yaml': workflow('prize', path),
+});
 
 /** A shop in a namespace, and the tool as its owner calls it. */
 interface Shop {
@@ -47,7 +58,7 @@ interface Shop {
 
 async function withShop(scenario: (shop: Shop) => Promise<void>): Promise<void> {
   await withNamespace('cli', async (namespace) => {
-    await using folder = await folderWith(FILES);
+    await using folder = await folderWith(filesFor(namespace));
     const tool = (words: readonly string[], kubeconfig = TARGET.kubeconfig): Promise<Ended> =>
       sinter([...words, '-n', namespace, '--cluster'], { cwd: folder.path, env: { KUBECONFIG: kubeconfig } });
     await scenario({ namespace, folder, tool });
@@ -218,6 +229,28 @@ it('an explanation: conditions, the plan of the status, another by its hash, and
       'kube-public',
     ]);
     assert.match(elsewhere.err, new RegExp(`one of that name is in\\s+(\\S+ )*${namespace}`));
+  }));
+
+it('a call goes to the trigger of its function, at the address that is given or reported', () =>
+  withShop(async (shop) => {
+    await run(shop);
+    const price = await shop.tool(['invoke', 'shop/price', '-d', '{"n":2}']);
+    assert.match(
+      price.err.replaceAll(/\s+/g, ' '),
+      /'price' cannot be called from outside: it has no trigger/,
+    );
+    const unknown = await shop.tool(['invoke', 'shop/cellar']);
+    assert.match(unknown.err, /has no function 'cellar'; it has front, price/);
+    assert.deepEqual([price.code, unknown.code], [1, 1]);
+    const call = ['invoke', 'shop/front', '-d', '{"n":2}'];
+    if (await operatorRuns()) {
+      const { code, out, err } = await shop.tool([...call, '--gateway', await gatewayUrl()]);
+      assert.deepEqual([code, out], [0, '{"price":4}'], err);
+    } else {
+      const { code, err } = await shop.tool(call);
+      assert.equal(code, 3);
+      assert.match(err, /the gateway at http:\/\/127\.0\.0\.1:1 does not answer: [^]*kubectl port-forward/);
+    }
   }));
 
 it('as a plugin of kubectl the tool means the cluster, and calls itself so', () =>

@@ -11,7 +11,7 @@
 import { spawn } from 'node:child_process';
 import { glob } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { endCommands, run } from '../testbed/command.ts';
+import { assertNotInterrupted, goOn, interrupt, run } from '../testbed/command.ts';
 import { down } from '../testbed/down.ts';
 import { withLock } from '../testbed/parts/lock.ts';
 import { say, step } from '../testbed/progress.ts';
@@ -38,8 +38,8 @@ const undo: { readonly what: string; readonly how: () => Promise<void> }[] = [];
 let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => {
+    if (!interrupted) interrupt(); // once: taking away what there is by then goes on
     interrupted = true;
-    endCommands();
   });
 
 process.exitCode = await main();
@@ -48,10 +48,12 @@ async function main(): Promise<number> {
   let code = 1;
   try {
     await provide();
+    assertNotInterrupted();
     code = await runTests();
   } catch (cause) {
     if (!interrupted) say(`error: ${cause instanceof Error ? cause.message : String(cause)}`);
   }
+  goOn();
   if (!keep) await takeAway();
   return interrupted ? INTERRUPTED : code;
 }

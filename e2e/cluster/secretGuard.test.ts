@@ -8,8 +8,9 @@ import { after, before, describe, it } from 'node:test';
 import type { KubeClient } from '../../operator/src/kube/client.ts';
 import { connection } from '../../operator/src/kube/connection.ts';
 import { KINDS } from '../../operator/src/kube/objects.ts';
-import { CHART, NO_HELM, runHelm, runProgram } from '../../test/chart/helm.ts';
+import { CHART, NO_HELM, runHelm } from '../../test/chart/helm.ts';
 import { clusterClient, newNamespace } from './client.ts';
+import { kubectl } from './harness.ts';
 
 const PASSWORD = 'correct-horse';
 const ENCODED = Buffer.from(PASSWORD).toString('base64');
@@ -49,23 +50,21 @@ describe('the operator and the Secrets of others', { skip: NO_HELM }, () => {
     ]);
     const rendered = await runHelm(['template', 'sinter', CHART, '--namespace', own, ...templates]);
     objects = rendered.stdout;
-    await kubectl(['apply', '-f', '-'], objects);
-    await kubectl(
-      ['apply', '-f', '-'],
-      JSON.stringify({
-        apiVersion: 'v1',
-        kind: 'Secret',
-        metadata: { name: 'plain', namespace: tenant },
-        data: { password: ENCODED },
-      }),
-    );
+    await kubectl(['apply', '-f', '-'], { input: objects });
+    const plain = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'plain', namespace: tenant },
+      data: { password: ENCODED },
+    };
+    await kubectl(['apply', '-f', '-'], { input: JSON.stringify(plain) });
     // The server takes up a policy a moment after it is stored.
     await until(
       async () => (await asOperator({ method: 'POST', body: secret('probe', 'Opaque') })).status === 403,
     );
   });
   after(async () => {
-    await kubectl(['delete', '--ignore-not-found', '--wait=false', '-f', '-'], objects);
+    await kubectl(['delete', '--ignore-not-found', '--wait=false', '-f', '-'], { input: objects });
     for (const name of [own, tenant]) await client.delete(KINDS.namespaces, { name });
   });
 
@@ -171,11 +170,6 @@ describe('the operator and the Secrets of others', { skip: NO_HELM }, () => {
     );
   });
 });
-
-async function kubectl(args: readonly string[], input: string): Promise<void> {
-  const { code, stderr } = await runProgram('kubectl', args, input);
-  assert.equal(code, 0, stderr);
-}
 
 /** One request, as it is, under our own identity or somebody else's. */
 async function ask({ method, path = '', namespace = '', body, type }: Asked, user?: string): Promise<Answer> {

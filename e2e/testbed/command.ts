@@ -2,7 +2,9 @@
  * Commands that are waited for.
  *
  * Owns: starting them, their output, and one way to end all of them. Processes that outlive us are `parts/processes.ts`.
- * Invariant: a command that fails is an error that says what was run and the last that it said.
+ * Invariants:
+ *  1. A command that fails is an error that says what was run and the last that it said.
+ *  2. After an interrupt nothing is started and nothing waited for, until `goOn` says that what follows is to be done.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -40,8 +42,30 @@ const DEFAULT_LIMIT_MS = 120_000;
 const NOT_STARTED = 127;
 const running = new Set<ChildProcess>();
 
-/** Runs to the end, whatever its code. Rejects never. */
-export function attempt(command: readonly string[], options: CommandOptions = {}): Promise<Ended> {
+let interrupted = false;
+
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
+export function assertNotInterrupted(): void {
+  if (interrupted) throw new Interrupted('interrupted');
+}
+
+/** Ends every command that runs: whoever waits for one, or for anything, gets an error. */
+export function interrupt(): void {
+  interrupted = true;
+  for (const child of running) child.kill('SIGTERM');
+}
+
+/** From here on things are done again: to clean up. */
+export function goOn(): void {
+  interrupted = false;
+}
+
+/** Runs to the end, whatever its code. Rejects with Interrupted only. */
+export async function attempt(command: readonly string[], options: CommandOptions = {}): Promise<Ended> {
+  assertNotInterrupted();
   const [program = '', ...args] = command;
   const child = spawn(program, args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -56,7 +80,7 @@ export function attempt(command: readonly string[], options: CommandOptions = {}
   child.stdin.on('error', () => undefined); // it ended before it had read everything: its code says whether that matters
   child.stdin.end(options.input ?? '');
   const limitMs = options.limitMs ?? DEFAULT_LIMIT_MS;
-  return new Promise((resolve) => {
+  return await new Promise((resolve) => {
     const timer = setTimeout(() => {
       err.push(Buffer.from(`\nended after ${limitMs} ms\n`));
       child.kill('SIGKILL');
@@ -87,11 +111,6 @@ export async function succeeds(command: readonly string[]): Promise<boolean> {
   return (await attempt(command)).code === 0;
 }
 
-/** Ends every command that runs: whoever waits for one gets CommandFailed. */
-export function endCommands(): void {
-  for (const child of running) child.kill('SIGTERM');
-}
-
 /** Rejects with what was waited for when it does not come to be in time. */
 export async function until(
   what: string,
@@ -101,6 +120,7 @@ export async function until(
 ): Promise<void> {
   const end = performance.now() + limitMs;
   while (!(await holds())) {
+    assertNotInterrupted();
     if (performance.now() > end) throw new Error(`not within ${limitMs / 1000} s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, everyMs));
   }

@@ -4,7 +4,7 @@
  *
  * Exit codes: 0 done (`status`: up), 1 it failed, 2 a wrong word, 3 `status`: not up, 130 interrupted.
  */
-import { run as runCommand, endCommands } from './command.ts';
+import { assertNotInterrupted, goOn, interrupt, run as runCommand } from './command.ts';
 import { down, isThere } from './down.ts';
 import { SINTER_IMAGE } from './images/catalogue.ts';
 import { STATE_PLACES } from './places.ts';
@@ -25,8 +25,8 @@ const EXIT = { done: 0, failed: 1, usage: 2, notUp: 3, interrupted: 130 } as con
 let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => {
+    if (!interrupted) interrupt(); // once: taking away what there is by then goes on
     interrupted = true;
-    endCommands();
   });
 
 process.exitCode = await main(process.argv.slice(2)).catch((cause: unknown) => {
@@ -55,9 +55,12 @@ async function bringUp(): Promise<number> {
   const wasUp = await exists(STATE_PLACES.ready);
   try {
     await up();
-    if (interrupted) throw new Error('interrupted');
+    assertNotInterrupted();
   } catch (cause) {
-    if (interrupted && !wasUp) await down();
+    if (interrupted && !wasUp) {
+      goOn();
+      await down();
+    }
     throw cause;
   }
   process.stdout.write(`${statusText(await status())}\n`);

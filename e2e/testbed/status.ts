@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { NATS_IMAGE, SINTER_IMAGE } from './images/catalogue.ts';
 import { isPlugged } from './parts/network.ts';
 import { isRunning, knownProcesses } from './parts/processes.ts';
+import { readyMachines } from './parts/readiness.ts';
 import type { Architecture } from './places.ts';
 import { MACHINES, NETWORK, STATE_PLACES, addressOf } from './places.ts';
 import { exists } from './supply/packages.ts';
-import { readyMachines } from './up.ts';
 
 export interface TestbedStatus {
   /** `Up`: every machine is ready. `Partly`: something runs. */

@@ -8,7 +8,6 @@ import { dirname, join } from 'node:path';
 import { until } from './command.ts';
 import { SINTER_IMAGE, sinterImages, standingImages } from './images/catalogue.ts';
 import { loadImage } from './images/load.ts';
-import { Api } from './parts/api.ts';
 import { ensureArchitecturePolicy } from './parts/architecture.ts';
 import { ensureControlPlane } from './parts/controlPlane.ts';
 import { ensureDns } from './parts/dns.ts';
@@ -17,6 +16,7 @@ import { ensureKubernetes, ensureMachine } from './parts/machine.ts';
 import type { MachinePrograms } from './parts/machine.ts';
 import { ensureBridge } from './parts/network.ts';
 import { ensurePki } from './parts/pki.ts';
+import { readyMachines } from './parts/readiness.ts';
 import { writeRegistryHosts } from './parts/registry.ts';
 import { ensureStorage } from './parts/storage.ts';
 import type { Architecture } from './places.ts';
@@ -108,28 +108,6 @@ export async function loadSinter(): Promise<readonly string[]> {
 export async function loadAll(): Promise<readonly string[]> {
   await loadStanding(await buildForImages());
   return await loadSinter();
-}
-
-interface NodeList {
-  readonly items: readonly {
-    readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
-    readonly status: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
-  }[];
-}
-
-/** Machines that are ready and say the right architecture. */
-export async function readyMachines(): Promise<readonly string[]> {
-  const api = await Api.as('admin');
-  const { status, body } = await api.ask('/api/v1/nodes');
-  api.close();
-  if (status !== 200) return [];
-  const { items } = JSON.parse(body) as NodeList;
-  const ready = MACHINES.filter((machine) => {
-    const node = items.find((n) => n.metadata.name === machine.name);
-    if (node?.metadata.labels['kubernetes.io/arch'] !== machine.architecture) return false;
-    return node.status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true;
-  });
-  return ready.map((m) => m.name);
 }
 
 async function untilReady(): Promise<void> {

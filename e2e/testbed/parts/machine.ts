@@ -6,7 +6,7 @@
  *  1. Everything in a machine ends with the process that holds it, mounts and containers included: the kernel sees to it.
  *  2. Machines share no folder that Kubernetes or a hostPath below /var/lib writes to.
  */
-import { mkdir, readlink, writeFile } from 'node:fs/promises';
+import { mkdir, readlink, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { until } from '../command.ts';
 import type { Machine } from '../places.ts';
@@ -15,7 +15,7 @@ import { exists } from '../supply/packages.ts';
 import { ensureCgroup } from './cgroups.ts';
 import { ensureCable } from './network.ts';
 import { PKI, kubeconfigOf } from './pki.ts';
-import { endOfLog, ensureProcess, isRunning } from './processes.ts';
+import { endOfLog, ensureProcess, isRunning, knownProcess } from './processes.ts';
 import type { Started } from './processes.ts';
 
 export const PAUSE_IMAGE = 'sinter.local/pause:1';
@@ -35,6 +35,8 @@ export async function ensureMachine(machine: Machine, { env, pause }: MachinePro
   await writeConfigs(machine);
   const { folder, containerd } = placesOf(machine);
   const name = `containerd-${machine.name}`;
+  const before = await knownProcess(name);
+  if (!before || !(await isRunning(before))) await rm(containerd, { force: true }); // of one that was killed
   const command = ['containerd', '--config', join(folder, 'containerd.toml')];
   const started = await ensureProcess({ name, command, env, inside: machine.name });
   await until(`${name} listens`, async () => {
@@ -44,8 +46,8 @@ export async function ensureMachine(machine: Machine, { env, pause }: MachinePro
   return started;
 }
 
-/** kubelet and kube-proxy, once the images are there that they need. */
-export async function ensureKubernetes(machine: Machine, { env }: MachinePrograms): Promise<void> {
+/** kubelet and kube-proxy, once the images are there that they need; gives kubelet's process. */
+export async function ensureKubernetes(machine: Machine, { env }: MachinePrograms): Promise<Started> {
   const labels = [
     `sinter.dev/tier=${machine.tier}`,
     `topology.kubernetes.io/zone=${machine.tier.toLowerCase()}`,
@@ -67,8 +69,9 @@ export async function ensureKubernetes(machine: Machine, { env }: MachineProgram
     '--proxy-mode=iptables',
     '--conntrack-max-per-core=0',
   ];
-  await ensureProcess({ name: `kubelet-${machine.name}`, command: kubelet, env, inside: machine.name });
-  await ensureProcess({ name: `kube-proxy-${machine.name}`, command: proxy, env, inside: machine.name });
+  const inside = machine.name;
+  await ensureProcess({ name: `kube-proxy-${machine.name}`, command: proxy, env, inside });
+  return await ensureProcess({ name: `kubelet-${machine.name}`, command: kubelet, env, inside });
 }
 
 async function ensureHolder(machine: Machine, pause: string): Promise<Started> {

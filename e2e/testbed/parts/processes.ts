@@ -10,7 +10,8 @@ import { spawn } from 'node:child_process';
 import { openSync, closeSync } from 'node:fs';
 import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { until } from '../command.ts';
+import { setTimeout } from 'node:timers/promises';
+import { assertNotInterrupted, until } from '../command.ts';
 import { STATE, STATE_PLACES } from '../places.ts';
 
 export interface ProcessSpec {
@@ -41,6 +42,7 @@ export const logOf = (name: string): string => join(STATE_PLACES.logs, `${name}.
 export async function ensureProcess(spec: ProcessSpec): Promise<Started> {
   const known = await knownProcess(spec.name);
   if (known && (await isRunning(known))) return known;
+  assertNotInterrupted();
   const pid = await launch(spec);
   const startTicks = await startTicksOf(pid);
   if (startTicks === undefined) throw new Error(`${spec.name} ended at once:\n${await endOfLog(spec.name)}`);
@@ -89,13 +91,12 @@ export async function enter(
 /** Who makes or enters a namespace of processes stays outside and has a child inside: that is the process that is meant. */
 async function childOf(pid: number, name: string): Promise<number> {
   const children = `/proc/${String(pid)}/task/${String(pid)}/children`;
-  let found = 0;
-  const seen = async (): Promise<boolean> => {
-    found = Number((await readFile(children, 'utf8').catch(() => '')).trim().split(' ')[0]);
-    return found > 0 || (await startTicksOf(pid)) === undefined;
-  };
-  await until(`${name} starts`, seen, 10_000, 5);
-  if (found > 0) return found;
+  // No interrupt ends this: what was started has to be written down.
+  while ((await startTicksOf(pid)) !== undefined) {
+    const found = Number((await readFile(children, 'utf8').catch(() => '')).trim().split(' ')[0]);
+    if (found > 0) return found;
+    await setTimeout(2);
+  }
   throw new Error(`${name} ended at once:\n${await endOfLog(name)}`);
 }
 
