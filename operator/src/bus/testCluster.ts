@@ -40,6 +40,8 @@ export interface TestClusterOptions {
   readonly keys?: BusKeys;
   /** Life of the leaves' credential. */
   readonly leafLifetimeMs?: number;
+  /** Servers are not started, and have no files but their configuration: whoever calls writes those, and starts them. */
+  readonly bare?: boolean;
 }
 
 interface Ports {
@@ -75,7 +77,7 @@ export class TestCluster {
     const cluster = new TestCluster(folder, path, options);
     try {
       await cluster.#prepare(options);
-      await Promise.all(cluster.servers.map((s) => cluster.restart(s.name)));
+      if (!options.bare) await cluster.startAll();
     } catch (cause) {
       await cluster.stop();
       throw cause;
@@ -116,8 +118,13 @@ export class TestCluster {
   async restart(name: string): Promise<void> {
     const server = this.server(name);
     await server.process?.stop();
+    const before = (await this.log(name)).length;
     server.process = await startProcess(this.#binary, join(this.folder, name, 'nats.conf'));
-    await this.#listening(server);
+    await this.#listening(server, before);
+  }
+
+  async startAll(): Promise<void> {
+    await Promise.all(this.servers.map((s) => this.restart(s.name)));
   }
 
   async kill(name: string): Promise<void> {
@@ -168,11 +175,12 @@ export class TestCluster {
       const role = hubs.includes(name) ? 'hub' : 'leaf';
       this.servers.push({ name, role, port: client, url: this.#url(client), process: undefined });
     }
+    for (const s of this.servers)
+      await this.write(s.name, 'nats.conf', s.role === 'hub' ? this.#hubConf(s) : this.#leafConf(s));
+    if (options.bare) return;
     await this.writeAuth(this.keys, Date.now());
     await this.writeLeafCredential(this.leafCredential);
     if (this.tls) await this.writeCertificates(await newAuthority(Date.now()));
-    for (const s of this.servers)
-      await this.write(s.name, 'nats.conf', s.role === 'hub' ? this.#hubConf(s) : this.#leafConf(s));
   }
 
   #url(port: number): string {
@@ -228,7 +236,7 @@ export class TestCluster {
     `;
   }
 
-  async #listening(server: TestServer): Promise<void> {
+  async #listening(server: TestServer, before: number): Promise<void> {
     const limit = Date.now() + 20_000;
     const { process: started } = server;
     const ended = new AbortController();
@@ -236,8 +244,8 @@ export class TestCluster {
       ended.abort();
     });
     for (;;) {
-      const log = await this.log(server.name);
-      if (/Server is ready/.test(log.slice(log.lastIndexOf('Starting nats-server')))) return;
+      const log = (await this.log(server.name)).slice(before);
+      if (/Server is ready/.test(log)) return;
       if (ended.signal.aborted || Date.now() > limit)
         throw new Error(`${server.name}: ${log.slice(-2000)}${started?.said() ?? ''}`);
       await new Promise((resolve) => setTimeout(resolve, 20));

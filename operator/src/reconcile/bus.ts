@@ -42,6 +42,8 @@ export interface BusPod {
   readonly role: 'hub' | 'leaf' | 'gateway';
   readonly name: string;
   readonly ip: string;
+  /** Where clients are served. */
+  readonly port: number;
   /** Another one after each start of its process. */
   readonly incarnation: string;
 }
@@ -58,8 +60,6 @@ export interface ClusterBusOptions {
   readonly isLeader: () => boolean;
   readonly now: () => number;
   readonly onLog: (line: BusLog) => void;
-  /** Port of clients on every server; 4222 where it is not given. */
-  readonly port?: number;
 }
 
 export interface ClusterBusRun extends ClusterBus {
@@ -275,12 +275,12 @@ class Bus implements ClusterBusRun {
     return againAfterMs;
   }
 
-  #serverOf({ role, name, ip, incarnation }: BusPod, ca: string | undefined): readonly BusServer[] {
+  #serverOf({ role, name, ip, port, incarnation }: BusPod, ca: string | undefined): readonly BusServer[] {
     if (role === 'gateway') return [];
     const { fullname } = this.#options.settings;
     const servername = role === 'hub' ? `${fullname}-nats` : `${fullname}-nats-leaf`;
     const tls = ca === undefined ? {} : { tls: { servername, ca } };
-    return [{ name, role, incarnation, address: { host: ip, port: this.#options.port ?? 4222, ...tls } }];
+    return [{ name, role, incarnation, address: { host: ip, port, ...tls } }];
   }
 
   /** Each gateway that lives, once for each renewed token; those that start read it from the Secret. */

@@ -13,6 +13,8 @@ import type { SecretWrite, StoredSecret } from './busSecrets.ts';
 const MANAGER = 'sinter-bus';
 
 const ROLES = { 'nats-hub': 'hub', 'nats-leaf': 'leaf', gateway: 'gateway' } as const;
+/** Of every server of the chart. */
+const CLIENT_PORT = 4222;
 const COMPONENT = 'app.kubernetes.io/component';
 
 /** Selects the pods that `busPodOf` reads; for a watch of Sinter's namespace. */
@@ -27,7 +29,7 @@ export function busPodOf({ metadata, status }: Pod): BusPod | undefined {
     return undefined;
   const starts = (status.containerStatuses ?? []).map((c) => `${c.name}:${String(c.restartCount)}`);
   const incarnation = [metadata.uid ?? '', ...starts.sort()].join(' ');
-  return { role, name: metadata.name, ip, incarnation };
+  return { role, name: metadata.name, ip, port: CLIENT_PORT, incarnation };
 }
 
 /** A client `under` the leader's lease writes nothing after it was lost. */

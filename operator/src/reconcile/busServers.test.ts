@@ -87,13 +87,14 @@ describe('servers of the bus', () => {
     assert.equal((await w.round(both, 'b', 200_000)).report.againAfterMs, 5000);
   });
 
-  it('that cannot be reached are named, with since when, and tried at every round', async () => {
+  it('that cannot be reached are named, with since when, and tried again every five seconds', async () => {
     const w = world({ m1: new Error('connection refused') });
     await w.round(both, 'a', 7);
+    assert.deepEqual((await w.round(both, 'a', 4000)).spoken, []);
     const { report, spoken } = await w.round(both, 'a', 5007);
     assert.deepEqual(spoken, ['m1 leaf a']);
     assert.deepEqual(report.behind, [
-      { name: 'm1', why: 'it cannot be reached: Error: connection refused', sinceMs: 7 },
+      { name: 'm1', why: 'it cannot be reached: Error: connection refused', sinceMs: 7, againAtMs: 10_007 },
     ]);
     assert.equal(report.againAfterMs, 5000);
     assert.deepEqual((await w.round([server('h', '1', 'hub')], 'a', 9000)).report, {
@@ -102,10 +103,11 @@ describe('servers of the bus', () => {
     });
   });
 
-  it('that wait for their files are tried again', async () => {
+  it('that wait for their files are looked at again every fifteen seconds', async () => {
     const w = world({ m1: { kind: 'Waiting', why: 'not yet' } });
-    await w.round(both, 'a', 0);
-    assert.deepEqual((await w.round(both, 'a', 5000)).spoken, ['m1 leaf a']);
+    assert.equal((await w.round(both, 'a', 0)).report.againAfterMs, 15_000);
+    assert.deepEqual((await w.round(both, 'a', 14_000)).spoken, []);
+    assert.deepEqual((await w.round(both, 'a', 15_000)).spoken, ['m1 leaf a']);
   });
 
   it('that were changed are told of', async () => {

@@ -4,7 +4,7 @@
  * Owns: who is told when. `bus/serverAccess.ts` speaks to one server.
  * Invariants:
  *  1. Level-triggered: what a server knows is remembered with its incarnation; a new or restarted one is looked at anew, one
- *     that could not be reached is tried again at every round.
+ *     that could not be told is tried again, for ever.
  *  2. Changed accounts are gathered: a change drops pulls under way, so servers are told no sooner than GATHER_MS after the
  *     first change and no more often than every PAUSE_MS. A server that knows nothing yet is told at once.
  */
@@ -12,7 +12,7 @@ import { createHash } from 'node:crypto';
 import type { Role } from '../bus/auth.ts';
 import type { NewCredential } from '../bus/credentials.ts';
 import { bringUpToDate } from '../bus/serverAccess.ts';
-import type { ServerAddress, ServerState, Told } from '../bus/serverAccess.ts';
+import type { ServerAddress, ServerState } from '../bus/serverAccess.ts';
 
 export interface BusServer {
   /** Name of its pod. */
@@ -30,6 +30,8 @@ export interface Behind {
   readonly name: string;
   readonly why: string;
   readonly sinceMs: number;
+  /** It is left alone until then. */
+  readonly againAtMs: number;
 }
 
 export interface ServersReport {
@@ -42,8 +44,10 @@ export interface ServersReport {
 
 const GATHER_MS = 5_000;
 const PAUSE_MS = 30_000;
-/** What could not be done is tried again after this. */
+/** Who could not be reached is tried again after this. */
 const RETRY_MS = 5_000;
+/** Files take up to a minute to reach a server, and each look makes it read all of them. */
+const FILES_MS = 15_000;
 const AT_ONCE = 8;
 
 interface Goal {
@@ -73,7 +77,7 @@ export class BusServers {
     const waitMs = this.#adopt(wanted, nowMs);
     const goal = this.#goal;
     this.#forget(servers);
-    const due = servers.filter((s) => this.#known.get(s.name) !== stampOf(s, goal));
+    const due = servers.filter((s) => this.#isDue(s, goal, nowMs));
     const changed: string[] = [];
     for (let i = 0; i < due.length; i += AT_ONCE)
       await Promise.all(
@@ -82,8 +86,16 @@ export class BusServers {
         }),
       );
     const behind = [...this.#behind.values()];
-    const again = [...(behind.length > 0 ? [RETRY_MS] : []), ...(waitMs === undefined ? [] : [waitMs])];
+    const again = [
+      ...behind.map((b) => Math.max(0, b.againAtMs - nowMs)),
+      ...(waitMs === undefined ? [] : [waitMs]),
+    ];
     return { behind, changed, ...(again.length > 0 ? { againAfterMs: Math.min(...again) } : {}) };
+  }
+
+  #isDue(server: BusServer, goal: Goal | undefined, nowMs: number): boolean {
+    if (this.#known.get(server.name) === stampOf(server, goal)) return false;
+    return (this.#behind.get(server.name)?.againAtMs ?? -Infinity) <= nowMs;
   }
 
   /** Goes by what is wanted, or says how long it still gathers. */
@@ -116,13 +128,13 @@ export class BusServers {
   ): Promise<readonly string[]> {
     const wanted = goal?.wanted[server.role];
     if (!wanted) return [];
-    const told = await this.#tell(server.address, wanted, system()).catch((cause: unknown): Told => ({
-      kind: 'Waiting',
-      why: `it cannot be reached: ${String(cause)}`,
-    }));
-    if (told.kind === 'Waiting') {
+    const told = await this.#tell(server.address, wanted, system()).catch(
+      (cause: unknown) => ({ kind: 'Unreachable', why: `it cannot be reached: ${String(cause)}` }) as const,
+    );
+    if (told.kind !== 'Current') {
       const sinceMs = this.#behind.get(server.name)?.sinceMs ?? nowMs;
-      this.#behind.set(server.name, { name: server.name, why: told.why, sinceMs });
+      const againAtMs = nowMs + (told.kind === 'Waiting' ? FILES_MS : RETRY_MS);
+      this.#behind.set(server.name, { name: server.name, why: told.why, sinceMs, againAtMs });
       return [];
     }
     this.#behind.delete(server.name);
