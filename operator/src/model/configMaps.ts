@@ -6,7 +6,7 @@
 import type { FunctionObject } from './nouns.ts';
 
 /** Names, in the namespace of the Function, sorted. */
-export function configMapsOf({ spec }: FunctionObject): readonly string[] {
+export function configMapsOf({ spec }: Pick<FunctionObject, 'spec'>): readonly string[] {
   const names = [
     ...spec.artifacts.map((a) => a.module?.configMap?.name),
     ...spec.env.map((e) => e.valueFrom?.configMapKeyRef?.name),

@@ -94,9 +94,13 @@ export function podState(pod: Pod, node: Node | undefined): PodState {
 export const isReady = (node: Node): boolean =>
   node.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false;
 
-function gatewaysWithin({ gateways, nodes }: Stores): readonly string[] {
-  return gateways
+export const isGateway = (pod: Pod): boolean =>
+  pod.metadata.labels?.['app.kubernetes.io/component'] === 'gateway';
+
+function gatewaysWithin({ busPods, nodes }: Stores): readonly string[] {
+  return busPods
     .list()
+    .filter(isGateway)
     .filter((pod) => {
       const { running, reachable } = podState(pod, nodes.get(nodeOf(pod)));
       return running && reachable;

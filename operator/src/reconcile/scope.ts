@@ -116,7 +116,7 @@ function othersOf(
 }
 
 /** Every ConfigMap that the functions read code or variables from, or mount, sorted. */
-export const configMapsOf = (functions: readonly FunctionObject[]): readonly Place[] =>
+const configMapsOf = (functions: readonly FunctionObject[]): readonly Place[] =>
   [...new Set(functions.flatMap(keysOfMaps))].sort().map(placeOf);
 
 const keysOfMaps = (fn: FunctionObject): readonly string[] =>

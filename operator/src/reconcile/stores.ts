@@ -21,6 +21,7 @@ import type {
   PodDisruptionBudget,
 } from '../kube/objects.ts';
 import type { Store } from '../kube/store.ts';
+import { BUS_PODS } from './busKube.ts';
 import { reading } from './declared.ts';
 import { MANAGER, SINTER } from './kinds.ts';
 import type { StoredObject } from './kinds.ts';
@@ -40,8 +41,8 @@ export interface Stores {
   readonly disruptionBudgets: Store<PodDisruptionBudget>;
   readonly networkPolicies: Store<NetworkPolicy>;
   readonly configMaps: Store<MetadataObject>;
-  /** Pods of the gateway, in Sinter's namespace. */
-  readonly gateways: Store<Pod>;
+  /** Pods of Sinter's own namespace that have to do with the bus: servers, leaves, gateways. */
+  readonly busPods: Store<Pod>;
 }
 
 export interface WatchOptions {
@@ -59,7 +60,6 @@ export interface Watches {
 }
 
 const MANAGED = 'app.kubernetes.io/managed-by=sinter';
-const GATEWAY = 'app.kubernetes.io/component=gateway';
 
 /** The workflow that an object of a unit belongs to, as a key; none: it is not ours. */
 export function workflowKeyOf({ metadata }: KubeObject): readonly string[] {
@@ -89,7 +89,8 @@ export function addressesOf(workflow: StoredObject): readonly string[] {
   );
 }
 
-function planWorkflow({ metadata, spec }: StoredObject): readonly string[] {
+/** The workflow that a plan is for. */
+export function planWorkflow({ metadata, spec }: StoredObject): readonly string[] {
   const name = (spec as { readonly workflowRef?: { readonly name?: string } } | undefined)?.workflowRef?.name;
   return name === undefined ? [] : [keyOf({ namespace: metadata.namespace, name })];
 }
@@ -126,7 +127,7 @@ export function watches({ client, namespace, namespaces, hooks }: WatchOptions):
     disruptionBudgets: watch(KINDS.podDisruptionBudgets, written),
     networkPolicies: watch(KINDS.networkPolicies, written),
     configMaps: watch(KINDS.configMaps, { metadataOnly: true }),
-    gateways: watch(KINDS.pods, { namespaces: [namespace], labelSelector: GATEWAY, trim: trimPod }),
+    busPods: watch(KINDS.pods, { namespaces: [namespace], labelSelector: BUS_PODS, trim: trimPod }),
   };
   return { stores, informers };
 }

@@ -5,12 +5,12 @@
  * so that a second look writes nothing.
  *
  * `Ready` is about the declared generation: true when what is declared runs and every unit of it is up. Reasons, the first that
- * applies: Terminating, an Error among the findings, the pinned plan, a unit that does not come up, RollingOut, a unit that is
+ * applies: Terminating, an Error among the findings, what the API server refuses, a unit that does not come up, RollingOut, a unit that is
  * down, Suspended, Serving.
  */
 import type { Condition, WorkflowObject } from '@sinter/crds';
 import type { Finding } from '../model/finding.ts';
-import type { RolloutStatus, Waiting } from '../rollout/index.ts';
+import type { Problem, RolloutStatus, Waiting } from '../rollout/index.ts';
 import type { BusState } from '../bus/cluster.ts';
 import { conditionsOf, errorsOf, findingsMessage, notYetFacts } from './conditions.ts';
 import type { Fact } from './conditions.ts';
@@ -25,6 +25,8 @@ export interface WorkflowFacts {
   readonly bus: BusState;
   /** Undefined: the bus could not be asked, so nothing is known of what runs. */
   readonly rollout: RolloutStatus | undefined;
+  /** What the API server refused. */
+  readonly failure?: Problem | undefined;
   /** Secrets with keys that may not be read: what to do about each. */
   readonly unreadableKeys: readonly string[];
   readonly summary: Summary | undefined;
@@ -106,6 +108,7 @@ function readiness(facts: WorkflowFacts): Verdict {
   const errors = errorsOf(facts.findings);
   if (errors[0]) return no(errors[0].reason, withWhatRan(findingsMessage(errors, WORKFLOW), facts));
   if (!rollout) return unknownRollout(facts);
+  if (facts.failure) return no(facts.failure.reason, withWhatRan(facts.failure.message, facts));
   const [late] = [...rollout.waiting].sort(troubledFirst);
   if (late?.problem) return no(late.problem.reason, `${waitingText(late)}; ${GOES_ON}`);
   if (rollout.candidate !== undefined || rollout.current === '')

@@ -1,0 +1,270 @@
+/**
+ * The controllers of the operator, put together: what each looks at, and what wakes it.
+ *
+ * Owns: which change touches which key. A change that nobody could tell apart afterwards touches none: hundreds of pods and
+ * heartbeats of machines must not cost anything.
+ */
+import type { Announcement } from '@sinter/contract';
+import type { ClusterBus } from '../bus/cluster.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
+import { controller, source } from '../kube/controller.ts';
+import type { Controller, ControllerHooks, Source } from '../kube/controller.ts';
+import type { Recorder } from '../kube/events.ts';
+import { keyOf } from '../kube/objects.ts';
+import type { Deployment, KubeObject, Node, Pod } from '../kube/objects.ts';
+import type { Change, Store } from '../kube/store.ts';
+import { canonicalJson } from '../model/canonical.ts';
+import type { PodSettings } from '../resources/index.ts';
+import type { Outcome } from '../rollout/index.ts';
+import { machineOf } from '../snapshot/machines.ts';
+import { Attention } from './attention.ts';
+import { Contents } from './contents.ts';
+import type { FaultPoint } from './faults.ts';
+import { FunctionReconciler } from './function.ts';
+import { KeyReader } from './keys.ts';
+import type { StoredObject } from './kinds.ts';
+import { isReady, podState } from './observe.ts';
+import { PlanReconciler } from './plan.ts';
+import { PolicyReconciler } from './policy.ts';
+import { deploymentProblem } from './problems.ts';
+import { Proposals } from './proposals.ts';
+import { RouteCache } from './routeCache.ts';
+import { Running } from './running.ts';
+import { addressesOf, functionKeysOf, planWorkflow, unitOf, workflowKeyOf } from './stores.ts';
+import type { Stores } from './stores.ts';
+import { Units } from './units.ts';
+import { WorkflowReconciler } from './workflow.ts';
+
+export interface ControllersOptions {
+  /** Writes nothing once we lead no longer. */
+  readonly client: KubeClient;
+  readonly stores: Stores;
+  readonly bus: ClusterBus;
+  readonly events: Recorder;
+  readonly pods: () => PodSettings;
+  readonly gatewayUrl: string;
+  /** `<namespace>:<name>` of our own service account. */
+  readonly account: string;
+  readonly fault: FaultPoint;
+  readonly clock: Clock;
+  readonly hooks?: (controller: string, state: Controller['state']) => ControllerHooks;
+  readonly onPlanned?: (durationMs: number) => void;
+  readonly onRollout?: (kind: Outcome['changes'][number]['kind']) => void;
+}
+
+export interface Controllers {
+  readonly running: Running;
+  /** Works until the signal aborts; resolves when what was under way has ended. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Words of instances are gathered for so long. */
+const GATHER_MS = 50;
+
+export function controllers(options: ControllersOptions): Controllers {
+  const { client, stores, bus, clock } = options;
+  const date = (): string => `${clock.date().toISOString().slice(0, 19)}Z`;
+  const contents = new Contents({ client, store: stores.configMaps });
+  const running = new Running();
+  const attention = new Attention(bus.reports);
+  const proposals = new Proposals({
+    stores,
+    contents,
+    now: () => clock.date().getTime(),
+    clock: () => clock.now(),
+    onPlanned: (_, durationMs) => options.onPlanned?.(durationMs),
+  });
+  const units = new Units({
+    client,
+    stores,
+    credentials: bus.credentials,
+    settings: options.pods,
+    fault: options.fault,
+  });
+  const workflows = new WorkflowReconciler({
+    client,
+    stores,
+    contents,
+    proposals,
+    units,
+    routes: new RouteCache(bus.store),
+    bus,
+    keys: new KeyReader({ client, clock: () => clock.now(), account: options.account }),
+    running,
+    attention,
+    events: options.events,
+    gatewayUrl: options.gatewayUrl,
+    fault: options.fault,
+    clock: () => clock.now(),
+    date,
+    onChange: (_, kind) => options.onRollout?.(kind),
+  });
+  const functions = new FunctionReconciler({ client, stores, contents, running, date });
+  const policies = new PolicyReconciler({ client, stores, date });
+  const plans = new PlanReconciler({ client, stores, running });
+  const workflowController = named(options, 'workflow', 4, {
+    reconcile: (key, signal) => workflows.reconcile(key, signal),
+    sources: workflowSources(stores, proposals, attention),
+  });
+  const functionController = named(options, 'function', 2, {
+    reconcile: (key, signal) => functions.reconcile(key, signal),
+    sources: [
+      source(stores.functions, undefined, isOfSpec),
+      source(stores.workflows, functionKeysOf, isOfSpec),
+      source(stores.configMaps, (map) => functions.readersOf(keyOf(map.metadata))),
+    ],
+  });
+  const policyController = named(options, 'policy', 1, {
+    reconcile: (key, signal) => policies.policy(key, signal),
+    sources: [
+      source(stores.policies, undefined, isOfSpec),
+      source(stores.workflows, (w) => keysIn(stores.policies, w.metadata.namespace), isOfSpec),
+    ],
+  });
+  const clusterPolicyController = named(options, 'clusterpolicy', 1, {
+    reconcile: (key, signal) => policies.clusterPolicy(key, signal),
+    sources: [
+      source(stores.clusterPolicies, undefined, isOfSpec),
+      source(stores.workflows, () => stores.clusterPolicies.keys(), isOfSpec),
+      source(stores.policies, () => stores.clusterPolicies.keys(), isOfSpec),
+    ],
+  });
+  const planController = named(options, 'plan', 1, {
+    reconcile: (key, signal) => plans.reconcile(key, signal),
+    sources: [source(stores.plans, planWorkflow)],
+  });
+  const all = [
+    workflowController,
+    functionController,
+    policyController,
+    clusterPolicyController,
+    planController,
+  ];
+
+  /** What happens outside of the cluster's objects. Returns the way to stop. */
+  const listen = (): (() => void) => {
+    let wasReady = false;
+    const busChanged = (): void => {
+      const { ready } = bus.state();
+      if (ready && !wasReady) workflows.forgetBus();
+      wasReady = ready;
+      for (const key of stores.workflows.keys()) workflowController.enqueue(key, { priority: 'Background' });
+    };
+    const stops = [
+      bus.onChange(busChanged),
+      bus.reports.watch((about) => {
+        if (about && attention.isNews(about))
+          workflowController.enqueue(`${about.namespace}/${about.workflow}`, { afterMs: GATHER_MS });
+      }),
+      running.onChange((workflow) => {
+        planController.enqueue(workflow);
+        const stored = stores.workflows.get(workflow);
+        for (const key of stored ? functionKeysOf(stored) : []) functionController.enqueue(key);
+      }),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  };
+
+  return {
+    running,
+    run: async (signal) => {
+      const stop = listen();
+      try {
+        await Promise.all(all.map((one) => one.run(signal)));
+      } finally {
+        stop();
+      }
+    },
+  };
+}
+
+const IDLE = { depth: 0, waitingForTime: 0, processing: 0, unfinishedMs: 0, longestRunningMs: 0 };
+
+function named(
+  { hooks, clock }: ControllersOptions,
+  name: string,
+  workers: number,
+  of: Pick<Parameters<typeof controller>[0], 'reconcile' | 'sources'>,
+): Controller {
+  const late: { made?: Controller } = {};
+  const told = hooks?.(name, () => late.made?.state() ?? IDLE);
+  late.made = controller({ name, workers, clock, ...of, ...(told ? { hooks: told } : {}) });
+  return late.made;
+}
+
+function workflowSources(stores: Stores, proposals: Proposals, attention: Attention): readonly Source[] {
+  const all = (): readonly string[] => stores.workflows.keys();
+  const ofFunction = (fn: StoredObject): readonly string[] =>
+    stores.workflows.by('function', keyOf(fn.metadata)).map((w) => keyOf(w.metadata));
+  const sameAddress = (w: StoredObject): readonly string[] => [
+    keyOf(w.metadata),
+    ...addressesOf(w).flatMap((a) => stores.workflows.by('address', a).map((r) => keyOf(r.metadata))),
+  ];
+  return [
+    source(stores.workflows, sameAddress, isOfSpec),
+    source(stores.functions, ofFunction, isOfSpec),
+    source(stores.policies, (p) => keysIn(stores.workflows, p.metadata.namespace), isOfSpec),
+    source(stores.clusterPolicies, all, isOfSpec),
+    source(stores.plans, planWorkflow, (change) => change.type !== 'updated'),
+    source(stores.nodes, all, isOfMachine),
+    source(stores.deployments, workflowKeyOf, isOfDeployment),
+    source(stores.pods, workflowKeyOf, isOfPod),
+    source(stores.disruptionBudgets, workflowKeyOf, isOfSpec),
+    source(stores.networkPolicies, workflowKeyOf, isOfSpec),
+    source(stores.configMaps, (map) => proposals.readersOf(keyOf(map.metadata))),
+    source(stores.busPods, () => attention.keys(), isOfPod),
+  ];
+}
+
+const keysIn = (store: Store<StoredObject>, namespace: string | undefined): readonly string[] =>
+  store.list(namespace).map((o) => keyOf(o.metadata));
+
+/** Would anything but a status look different now? */
+function isOfSpec<T extends KubeObject>(change: Change<T>): boolean {
+  return change.type !== 'updated' || differ(specTrace, change);
+}
+
+const differ = <T>(
+  trace: (object: T) => unknown,
+  { old, object }: { readonly old: T; readonly object: T },
+): boolean => canonicalJson(trace(old)) !== canonicalJson(trace(object));
+
+const specTrace = ({ metadata: m }: KubeObject): unknown => [
+  m.generation ?? m.resourceVersion ?? '',
+  m.deletionTimestamp ?? '',
+  m.finalizers ?? [],
+  m.labels ?? {},
+  m.annotations ?? {},
+];
+
+const isOfMachine = (change: Change<Node>): boolean =>
+  change.type !== 'updated' || differ((node: Node) => [machineOf(node) ?? null, isReady(node)], change);
+
+const isOfDeployment = (change: Change<Deployment>): boolean =>
+  change.type !== 'updated' ||
+  differ((d: Deployment) => [specTrace(d), deploymentProblem(d) ?? null], change);
+
+/** Of a pod its state counts, as a roll-out sees it. */
+const isOfPod = (change: Change<Pod>): boolean =>
+  change.type !== 'updated' ||
+  differ((pod: Pod) => [podState(pod, undefined), pod.status?.phase ?? '', restartsOf(pod)], change);
+
+export const restartsOf = (pod: Pod): number => pod.status?.containerStatuses?.[0]?.restartCount ?? 0;
+
+/** Keeps `reports` to instances that exist: those whose pod is gone are, and a process that was started again has yet to speak. */
+export function followPods(stores: Stores, reports: ClusterBus['reports']): () => void {
+  return stores.pods.onChange((change) => {
+    const pod = change.object;
+    const [workflow] = workflowKeyOf(pod);
+    if (workflow === undefined) return;
+    const [namespace = '', name = ''] = workflow.split('/');
+    const key = { namespace, workflow: name, unit: unitOf(pod), instance: pod.metadata.name };
+    const began = change.type === 'updated' && restartsOf(pod) > restartsOf(change.old);
+    if (change.type === 'deleted' || (began && isServing(reports.announcement(key)))) reports.gone(key);
+  });
+}
+
+const isServing = (said: Announcement | undefined): boolean => said?.state === 'Serving';

@@ -1,0 +1,580 @@
+/**
+ * The controller of Workflows: from what is declared to what runs.
+ *
+ *   gather ─▶ judge and plan ─▶ WorkflowPlan ─▶ one step of the roll-out ─▶ carry out ─▶ status
+ *
+ * Owns: the order of these, the finalizer, and what is remembered of a workflow between two looks. It decides nothing by itself:
+ * `proposals.ts` plans, `rollout/` says what to do, `units.ts` and the bus do it, `workflowStatus.ts` finds the words.
+ * Invariants:
+ *  1. What is wrong with the objects never disturbs what runs.
+ *  2. At a fixed point a reconcile writes nothing, also the first after a restart.
+ *  3. It may end between any two writes; the next reconcile goes on from what it finds.
+ */
+import type { InstanceKey, WorkflowKey } from '@sinter/contract';
+import type { BusState, ClusterBus } from '../bus/cluster.ts';
+import { BusAway } from '../bus/cluster.ts';
+import { grantsMore } from '../bus/grants.ts';
+import { applyStatus } from '../kube/apply.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { again, settled } from '../kube/controller.ts';
+import type { Result } from '../kube/controller.ts';
+import { ApiError, isAlreadyExists, isNotFound } from '../kube/errors.ts';
+import type { Recorder } from '../kube/events.ts';
+import { controlledBy, keyOf } from '../kube/objects.ts';
+import type { Finding } from '../model/finding.ts';
+import { error, isError, notice } from '../model/finding.ts';
+import { configMapsOf } from '../model/configMaps.ts';
+import { placeIn } from '../model/directory.ts';
+import { channelsSummary, runtimesSummary, unitsSummary } from '../resources/summaries.ts';
+import { NO_MARKS, step } from '../rollout/index.ts';
+import type { Action, Marks, Outcome, Problem, RolloutStatus, Wanted } from '../rollout/index.ts';
+import { workflowEvents } from './workflowEvents.ts';
+import type { Attention } from './attention.ts';
+import { fieldsOf, storedConditions } from './conditions.ts';
+import type { Contents } from './contents.ts';
+import type { FaultPoint } from './faults.ts';
+import { KEYS_HOLD_MS } from './keys.ts';
+import type { KeyReader, TriggerKeys } from './keys.ts';
+import { FINALIZER, MANAGER, SINTER } from './kinds.ts';
+import type { StoredObject } from './kinds.ts';
+import { observe } from './observe.ts';
+import type { Observed } from './observe.ts';
+import { workflowKey } from './proposals.ts';
+import type { Planned, Proposals } from './proposals.ts';
+import type { OnBus, RouteCache } from './routeCache.ts';
+import type { Running } from './running.ts';
+import type { Stores } from './stores.ts';
+import { codeOf, scopeIn, wantedOf } from './target.ts';
+import type { WantedWorkflow } from './target.ts';
+import type { Units, UnitSite } from './units.ts';
+import { workflowStatus } from './workflowStatus.ts';
+import type { Summary } from './workflowStatus.ts';
+
+export interface WorkflowOptions {
+  readonly client: KubeClient;
+  readonly stores: Stores;
+  readonly contents: Contents;
+  readonly proposals: Proposals;
+  readonly units: Units;
+  readonly routes: RouteCache;
+  readonly bus: Pick<ClusterBus, 'store' | 'state' | 'reports'>;
+  readonly keys: KeyReader;
+  readonly running: Running;
+  readonly attention: Attention;
+  readonly events: Recorder;
+  readonly gatewayUrl: string;
+  readonly fault: FaultPoint;
+  /** Milliseconds of a clock that never goes back. */
+  readonly clock: () => number;
+  /** RFC 3339, in whole seconds. */
+  readonly date: () => string;
+  readonly onChange?: (workflow: string, kind: Outcome['changes'][number]['kind']) => void;
+}
+
+/** What is remembered of a workflow; all of it may be lost. */
+interface Memory {
+  marks: Marks;
+  prepared: string;
+  provided: boolean;
+}
+
+/** All that one reconcile knows. */
+interface Sight {
+  readonly key: string;
+  readonly w: WorkflowKey;
+  readonly stored: StoredObject;
+  readonly deleting: boolean;
+  /** Undefined: the bus cannot be asked. */
+  readonly onBus: OnBus | undefined;
+  readonly bus: BusState;
+  readonly planned: Planned;
+  readonly keys: TriggerKeys;
+  readonly findings: readonly Finding[];
+  readonly wanted: Wanted;
+  /** Units of the target, where there is one. */
+  readonly target: WantedWorkflow | undefined;
+  readonly observed: Observed;
+}
+
+const NO_KEYS: TriggerKeys = { digests: {}, findings: [], unreadable: [], any: false };
+const NO_PLAN: Planned = {
+  workflow: undefined,
+  findings: [],
+  proposal: undefined,
+  configMaps: () => undefined,
+};
+/** After something was done: what it led to is looked at, even where nobody tells of it. */
+const AFTER_ACTION_MS = 250;
+
+export class WorkflowReconciler {
+  readonly #options: WorkflowOptions;
+  readonly #memories = new Map<string, Memory>();
+
+  constructor(options: WorkflowOptions) {
+    this.#options = options;
+  }
+
+  async reconcile(key: string, signal: AbortSignal): Promise<Result> {
+    const stored = this.#options.stores.workflows.get(key);
+    const deleting = stored?.metadata.deletionTimestamp !== undefined;
+    if (!stored || (deleting && !hasFinalizer(stored))) {
+      this.#forget(key);
+      return settled;
+    }
+    if (!deleting && !hasFinalizer(stored)) await this.#hold(stored, signal);
+    const sight = await this.#look(key, stored, deleting, signal);
+    await this.#keepPlan(sight, signal);
+    if (!sight.onBus) {
+      await this.#report(sight, undefined, undefined, signal);
+      return sight.deleting ? again(5_000) : settled; // the bus tells when it is back
+    }
+    return await this.#advance(sight, sight.onBus, signal);
+  }
+
+  /** What was provided, and what stands there, need not be so any more. */
+  forgetBus(): void {
+    this.#options.routes.clear();
+    for (const memory of this.#memories.values()) {
+      memory.prepared = '';
+      memory.provided = false;
+    }
+  }
+
+  async #look(key: string, stored: StoredObject, deleting: boolean, signal: AbortSignal): Promise<Sight> {
+    const { bus, proposals, keys, stores } = this.#options;
+    const w = workflowKey(key);
+    const state = bus.state();
+    const onBus = state.ready ? await this.#onBus(w) : undefined;
+    const planned = deleting ? NO_PLAN : await proposals.of(stored, currentPlan(onBus), signal);
+    const found = planned.workflow ? await keys.keysOf(planned.workflow, signal) : NO_KEYS;
+    const judged = [...planned.findings, ...found.findings];
+    const pin = planned.workflow && this.#pin(planned, onBus?.route.record?.current ?? '', judged);
+    const findings = pin ? [...judged, pin] : judged;
+    const target =
+      planned.workflow && planned.proposal && !pin && !findings.some(isError)
+        ? wantedOf(planned.workflow, planned.proposal, found.digests)
+        : undefined;
+    const wanted = wantedFor({ deleting, target, pin, suspended: isSuspended(stored) });
+    const observed = observe(w, stores, bus.reports);
+    return {
+      key,
+      w,
+      stored,
+      deleting,
+      onBus,
+      bus: state,
+      planned,
+      keys: found,
+      findings,
+      wanted,
+      target,
+      observed,
+    };
+  }
+
+  async #onBus(w: WorkflowKey): Promise<OnBus | undefined> {
+    try {
+      return await this.#options.routes.read(w);
+    } catch (cause) {
+      if (cause instanceof BusAway) return undefined;
+      throw cause;
+    }
+  }
+
+  /** `planRef` names another plan than the one that the objects give: what runs stays, and why is said (D12). */
+  #pin({ workflow, proposal }: Planned, running: string, findings: readonly Finding[]): Finding | undefined {
+    const hash = workflow?.spec.planRef.hash ?? '';
+    if (!workflow || !proposal || hash === '' || findings.some(isError)) return undefined;
+    const given = proposal.named.hash;
+    if (hash === given) return undefined;
+    const place = placeIn(workflow, 'spec.planRef.hash', hash);
+    const remedy = `to go on to the plan that these objects give, write ${given} there or leave it empty`;
+    if (hash === running) return notice('PlanPinned', place, `is the plan that runs, and stays; ${remedy}`);
+    const says = `is a plan of objects as they were: bring those back, as they were when it was made, to run it; ${remedy}`;
+    return error('PlanOutdated', place, says);
+  }
+
+  /** The plan as an object; one that is there already keeps its decisions. */
+  async #keepPlan({ planned, stored, w }: Sight, signal: AbortSignal): Promise<void> {
+    const { client, stores, events, fault } = this.#options;
+    const { proposal } = planned;
+    if (!proposal) return;
+    const { object, hash } = proposal.named;
+    if (stores.plans.get(keyOf({ namespace: w.namespace, name: object.metadata.name }))) return;
+    await fault('WorkflowPlan');
+    const metadata = { ...object.metadata, ownerReferences: [controlledBy(stored)] };
+    try {
+      await client.create(SINTER.plans, { ...object, metadata }, { fieldManager: MANAGER.workflow, signal });
+    } catch (cause) {
+      if (isAlreadyExists(cause)) return;
+      throw cause;
+    }
+    const note = `plan ${hash}: units ${unitsSummary(proposal.plan)}; ${runtimesSummary(proposal.plan, proposal.snapshot)}`;
+    events.record({ regarding: stored, type: 'Normal', reason: 'Planned', action: 'Plan', note });
+  }
+
+  async #advance(sight: Sight, onBus: OnBus, signal: AbortSignal): Promise<Result> {
+    const memory = this.#memory(sight.key);
+    const site = this.#site(sight);
+    await this.#tend(sight, onBus, signal);
+    const outcome = step({
+      workflow: sight.w,
+      nowMs: this.#options.clock(),
+      wanted: sight.wanted,
+      route: onBus.route.record,
+      entry: onBus.entry.record,
+      stale: site && sight.target ? this.#options.units.stale(sight.target.units.values(), site) : [],
+      marks: memory.marks,
+      prepared: memory.prepared,
+      ...sight.observed,
+    });
+    const failure = await this.#carryOut(outcome.actions, sight, onBus, site, memory, signal);
+    if (!failure) memory.marks = outcome.marks;
+    if (!failure) this.#tell(outcome, sight);
+    if (outcome.actions.some((a) => a.do === 'Release') && !failure) {
+      this.#forget(sight.key);
+      return settled;
+    }
+    await this.#report(sight, outcome.status, failure?.problem, signal);
+    this.#note(sight, outcome.status, onBus);
+    if (failure) throw failure.cause;
+    return resultOf(outcome, sight.keys.any);
+  }
+
+  /** What does not wait for a roll-out: no connections to pods, credentials that are due. */
+  async #tend(
+    { deleting, stored, w, target, observed }: Sight,
+    onBus: OnBus,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { units, stores } = this.#options;
+    const owner = ownerOf(stored);
+    if (target) {
+      const [policy] = stores.networkPolicies.by(
+        'workflow',
+        keyOf({ namespace: w.namespace, name: w.workflow }),
+      );
+      await units.guard(owner, policy, signal);
+    }
+    if (deleting) return;
+    const revisions = Object.values(onBus.route.record?.revisions ?? {});
+    for (const { name } of observed.units) {
+      const scope = target?.units.get(name)?.scope ?? scopeIn(revisions, w, name);
+      if (scope) await units.renew(scope, owner, signal);
+    }
+  }
+
+  #site({ planned: { proposal, configMaps }, stored }: Sight): UnitSite | undefined {
+    return proposal && { owner: ownerOf(stored), snapshot: proposal.snapshot, configMaps };
+  }
+
+  /** Undefined: everything was done. What the API server refuses is a problem to be told. */
+  async #carryOut(
+    actions: readonly Action[],
+    sight: Sight,
+    onBus: OnBus,
+    site: UnitSite | undefined,
+    memory: Memory,
+    signal: AbortSignal,
+  ): Promise<{ readonly cause: unknown; readonly problem: Problem | undefined } | undefined> {
+    try {
+      for (const action of actions) {
+        signal.throwIfAborted();
+        await this.#do(action, sight, onBus, site, memory, signal);
+      }
+      return undefined;
+    } catch (cause) {
+      return { cause, problem: refusal(cause) };
+    }
+  }
+
+  async #do(
+    action: Action,
+    sight: Sight,
+    onBus: OnBus,
+    site: UnitSite | undefined,
+    memory: Memory,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { routes, units, fault } = this.#options;
+    const { w, target } = sight;
+    switch (action.do) {
+      case 'Prepare':
+        await this.#prepare(action.functions, sight, memory, signal);
+        memory.prepared = action.key;
+        return;
+      case 'WriteEntry':
+        await fault('Entry');
+        await routes.writeEntry(w, action.entry);
+        return;
+      case 'WriteRoute':
+        await fault('Route');
+        await routes.writeRoute(w, action.route, highestHeard(sight.observed));
+        return;
+      case 'ApplyUnit': {
+        const unit = target?.units.get(action.unit);
+        if (unit && site) await units.apply(unit, site, signal);
+        return;
+      }
+      case 'EndUnit':
+        await units.end(w, action.unit, signal);
+        return;
+      case 'DeleteUnit':
+        await units.remove(w, action.unit, grantsTooMuch(sight, onBus, action.unit), signal);
+        return;
+      case 'RemoveFromBus':
+        await this.#removeFromBus(sight);
+        return;
+      case 'Release':
+        await fault('Release');
+        await this.#release(sight.stored, signal);
+    }
+  }
+
+  /** Streams and code, before anything runs that needs them. */
+  async #prepare(
+    functions: readonly string[],
+    { w, planned }: Sight,
+    memory: Memory,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { bus, contents, fault } = this.#options;
+    await fault('Streams');
+    if (!memory.provided) await bus.store.provideNamespace(w.namespace);
+    memory.provided = true;
+    await bus.store.provideAsync(
+      w,
+      functions.map((fn) => ({ fn })),
+    );
+    const specs = (planned.proposal?.snapshot.functions ?? []).map(({ spec }) => spec);
+    const names = [...new Set(specs.flatMap((spec) => configMapsOf({ spec })))];
+    const maps = await Promise.all(
+      names.map((name) => contents.get({ namespace: w.namespace, name }, signal)),
+    );
+    const byName = new Map(maps.flatMap((map) => (map ? [[map.metadata.name, map] as const] : [])));
+    const code = codeOf(specs, (name) => byName.get(name));
+    for (const bytes of code.values()) {
+      await fault('Module');
+      await bus.store.putModule(w.namespace, bytes);
+    }
+  }
+
+  async #removeFromBus({ w, stored }: Sight): Promise<void> {
+    const { bus, routes, events, fault } = this.#options;
+    await fault('RemoveFromBus');
+    const changes = await bus.store.discardAsync(w);
+    const lost = changes.reduce((n, c) => n + (c.messages ?? 0), 0);
+    if (lost > 0) {
+      const note = `${String(lost)} async calls that had not run, or had failed for good, went with the workflow`;
+      events.record({ regarding: stored, type: 'Warning', reason: 'WorkDiscarded', action: 'Delete', note });
+    }
+    await routes.remove(w);
+  }
+
+  async #hold(stored: StoredObject, signal: AbortSignal): Promise<void> {
+    await this.#options.fault('Finalizer');
+    await this.#setFinalizers(stored, [...(stored.metadata.finalizers ?? []), FINALIZER], signal);
+  }
+
+  async #release(stored: StoredObject, signal: AbortSignal): Promise<void> {
+    const left = (stored.metadata.finalizers ?? []).filter((f) => f !== FINALIZER);
+    await this.#setFinalizers(stored, left, signal);
+  }
+
+  /** Only over the version that was seen: the list is everybody's. */
+  async #setFinalizers(
+    stored: StoredObject,
+    finalizers: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { resourceVersion, uid } = stored.metadata;
+    const patch = { metadata: { resourceVersion, uid, finalizers } };
+    try {
+      const options = { fieldManager: MANAGER.workflow, signal };
+      await this.#options.client.merge(SINTER.workflows, stored.metadata, patch, options);
+    } catch (cause) {
+      if (!isNotFound(cause)) throw cause;
+    }
+  }
+
+  async #report(
+    sight: Sight,
+    rollout: RolloutStatus | undefined,
+    failure: Problem | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { client, date, events, gatewayUrl } = this.#options;
+    const { stored, planned, keys } = sight;
+    // The store may be behind our own last write: of the finalizer, not of the status.
+    const before = storedConditions(stored.status);
+    const status = workflowStatus({
+      workflow: planned.workflow,
+      generation: stored.metadata.generation ?? 0,
+      deleting: sight.deleting,
+      findings: sight.findings,
+      planned: planned.proposal?.named.hash,
+      bus: sight.bus,
+      rollout,
+      failure,
+      unreadableKeys: keys.unreadable,
+      summary: summaryOf(planned, rollout),
+      gatewayUrl,
+      before,
+      statusBefore: fieldsOf(stored.status),
+      now: date(),
+    });
+    const current = stored;
+    try {
+      await applyStatus({
+        client,
+        kind: SINTER.workflows,
+        current,
+        status,
+        manager: MANAGER.workflow,
+        signal,
+      });
+    } catch (cause) {
+      if (isNotFound(cause)) return;
+      throw cause;
+    }
+    for (const event of workflowEvents(stored, before, storedConditions(status))) events.record(event);
+  }
+
+  #tell({ changes }: Outcome, { key, stored }: Sight): void {
+    const { events, onChange } = this.#options;
+    for (const { kind, hash } of changes) {
+      onChange?.(key, kind);
+      const type = kind === 'DrainedLate' ? 'Warning' : 'Normal';
+      events.record({ regarding: stored, type, reason: kind, action: 'RollOut', note: CHANGES[kind](hash) });
+    }
+  }
+
+  #note({ key, observed, planned, w }: Sight, status: RolloutStatus, onBus: OnBus): void {
+    const { running, attention, routes } = this.#options;
+    attention.set(key, !status.settled || status.down.length > 0);
+    const route = (routes.known(w) ?? onBus).route.record;
+    running.set(key, {
+      current: status.current,
+      candidate: status.candidate,
+      draining: status.draining,
+      planned: planned.proposal?.named.hash,
+      units: (route?.revisions[status.current]?.units ?? []).map(({ name, functions }) => {
+        const pods = observed.units.find((u) => u.name === name)?.pods.filter((p) => !p.ending) ?? [];
+        return {
+          name,
+          functions: functions.map((f) => f.name),
+          instances: pods.length,
+          ready: pods.filter((p) => p.ready).length,
+        };
+      }),
+    });
+  }
+
+  #memory(key: string): Memory {
+    const known = this.#memories.get(key);
+    if (known) return known;
+    const fresh: Memory = { marks: NO_MARKS, prepared: '', provided: false };
+    this.#memories.set(key, fresh);
+    return fresh;
+  }
+
+  #forget(key: string): void {
+    const { proposals, running, attention, routes, bus } = this.#options;
+    this.#memories.delete(key);
+    proposals.forget(key);
+    running.forget(key);
+    attention.set(key, false);
+    const w = workflowKey(key);
+    routes.forget(w);
+    const isOfIt = (i: InstanceKey): boolean => i.namespace === w.namespace && i.workflow === w.workflow;
+    bus.reports.forget((i) => !isOfIt(i));
+  }
+}
+
+const CHANGES: Readonly<Record<Outcome['changes'][number]['kind'], (hash: string) => string>> = {
+  Started: (hash) => `plan ${hash} starts`,
+  Switched: (hash) => `every unit of plan ${hash} serves: calls enter it from now on`,
+  Withdrawn: (hash) => `plan ${hash} is withdrawn before a call entered it`,
+  Drained: (hash) => `no call runs under plan ${hash} any more: its units end`,
+  DrainedLate: (hash) =>
+    `calls still ran under plan ${hash} after the longest timeout: its units end all the same`,
+};
+
+const hasFinalizer = ({ metadata }: StoredObject): boolean =>
+  metadata.finalizers?.includes(FINALIZER) ?? false;
+
+const ownerOf = ({ metadata: { namespace = '', name, uid = '' } }: StoredObject) => ({
+  namespace,
+  name,
+  uid,
+});
+
+/** Also of an object that is refused otherwise: who asks for a stop gets it. */
+const isSuspended = ({ spec }: StoredObject): boolean => fieldsOf(spec)['suspend'] === true;
+
+function wantedFor(of: {
+  readonly deleting: boolean;
+  readonly target: WantedWorkflow | undefined;
+  readonly pin: Finding | undefined;
+  readonly suspended: boolean;
+}): Wanted {
+  if (of.deleting) return { is: 'Remove' };
+  if (of.target) return { is: 'Run', target: of.target.target };
+  const candidate = of.pin && !isError(of.pin) ? 'Goes' : 'Stays';
+  return { is: 'Keep', suspended: of.suspended, candidate };
+}
+
+/** What runs, as much of it as a plan may depend on. */
+function currentPlan(onBus: OnBus | undefined): Parameters<Proposals['of']>[1] {
+  const { current = '', revisions = {} } = onBus?.route.record ?? {};
+  const revision = revisions[current];
+  if (!revision) return null;
+  return {
+    hash: current,
+    units: revision.units.map((u) => ({ functions: u.functions.map((f) => f.name) })),
+  };
+}
+
+/** Instances that remember a route of before the bus lost what it kept. */
+const highestHeard = ({ observations }: Observed): number =>
+  Math.max(0, ...[...observations.values()].map((o) => o.routeGeneration).filter((n) => n < 2 ** 48));
+
+/** What nobody knows the rights of is revoked. */
+function grantsTooMuch({ target, w }: Sight, onBus: OnBus, unit: string): boolean {
+  const { current = '', revisions = {} } = onBus.route.record ?? {};
+  const scope = scopeIn(Object.values(revisions), w, unit);
+  if (!scope) return true;
+  const runs = revisions[current];
+  const declared = target
+    ? [...target.units.values()].map((u) => u.scope)
+    : (runs?.units ?? []).flatMap(({ name }) => (runs ? (scopeIn([runs], w, name) ?? []) : []));
+  return grantsMore(scope, declared);
+}
+
+/** What the API server says no to, in its own words; undefined for what passes by itself. */
+function refusal(cause: unknown): Problem | undefined {
+  if (!(cause instanceof ApiError) || cause.status < 400 || cause.status >= 500) return undefined;
+  if (cause.status === 409 || cause.status === 429) return undefined;
+  const reason = cause.message.includes('exceeded quota') ? 'QuotaExceeded' : cause.reason || 'Refused';
+  return { reason, message: cause.message };
+}
+
+/** Of the plan that runs; while another one does, what was said of it stays. */
+function summaryOf({ proposal }: Planned, rollout: RolloutStatus | undefined): Summary | undefined {
+  if (!proposal || !rollout || proposal.named.hash !== rollout.current) return undefined;
+  const { plan, snapshot } = proposal;
+  return {
+    units: unitsSummary(plan).slice(0, 128),
+    runtimes: runtimesSummary(plan, snapshot).slice(0, 128),
+    channels: channelsSummary(plan).slice(0, 128),
+  };
+}
+
+function resultOf({ actions, againAfterMs }: Outcome, hasKeys: boolean): Result {
+  const due = [
+    ...(againAfterMs === undefined ? [] : [againAfterMs]),
+    ...(actions.length > 0 ? [AFTER_ACTION_MS] : []),
+    ...(hasKeys ? [KEYS_HOLD_MS] : []),
+  ];
+  return due.length === 0 ? settled : again(Math.min(...due));
+}
