@@ -122,7 +122,7 @@ test('apply sends exactly what it is given, with force, and says whether it was 
   await using server = await scriptedServer((asked) => asked.reply(201, configMap('one', '1')));
   const written = await clientOf(server).apply(
     kind,
-    { ...configMap('one', '1'), data: { a: undefined } } as ConfigMap,
+    { ...configMap('one', '1'), data: { a: undefined } } as KubeObject,
     manager,
   );
   assert.equal(written.created, true);
