@@ -3,27 +3,11 @@
  * operator and a gateway of today old and new hosts call each other, change places and are renewed without a failed call.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import { gunzipSync } from 'node:zlib';
 import { Load, app, countBy, eventually, failuresOf, withLab } from './harness.ts';
 import type { Lab } from './harness.ts';
-
-const fixture = new URL('../fixtures/host-contract-1/', import.meta.url);
-
-/** Unpacks the old host; gives its main file. */
-async function oldHost(): Promise<AsyncDisposable & { readonly bundle: string }> {
-  const folder = await mkdtemp(join(tmpdir(), 'sinter-host-'));
-  await writeFile(join(folder, 'package.json'), '{"type": "module"}');
-  for (const name of ['main.js', 'jsWorker.js', 'wasmWorker.js'])
-    await writeFile(join(folder, name), gunzipSync(await readFile(new URL(`${name}.gz`, fixture))));
-  return {
-    bundle: join(folder, 'main.js'),
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
-  };
-}
+import { oldHost } from './oldHost.ts';
 
 const functions = {
   root: async (input: unknown, ctx: { call: (name: string, input: unknown) => Promise<unknown> }) =>

@@ -51,11 +51,16 @@ const moduleSource = z.object({
     .describe('The module is the value of a key of a ConfigMap.'),
   image: z
     .object({
-      reference: matching(IMAGE, 512).describe('The image, best by digest.'),
+      reference: matching(IMAGE, 512).describe(
+        'The image, with the host of its registry and by digest: registry.example/name@sha256:…',
+      ),
       path: matching(ABSOLUTE_PATH, 512).describe('The path of the module inside the image.'),
     })
     .optional()
-    .describe("The module is a file of an OCI image, pulled with the namespace's own pull secrets."),
+    .describe(
+      'The module is a file of an OCI image or artifact, pulled by the unit itself with the ' +
+        '`imagePullSecrets` of the template.',
+    ),
   url: z
     .object({
       href: matching(HTTPS_URL, 2048).describe('Where the module is fetched from.'),

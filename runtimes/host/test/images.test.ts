@@ -96,6 +96,22 @@ describe('a module out of an image', { skip: NO_REGISTRY }, () => {
         assert.equal(await pull(await image(registry, [found])), bytes.toString());
       });
 
+    it('among files of all sizes, wherever it stands', async () => {
+      const sizes = [0, 1, 511, 512, 513, 16_000, 16_384, 70_000, 300_000];
+      for (let i = 0; i < 40; i++) {
+        const at = i % 10;
+        const sizeOf = (j: number): number => sizes[(i * 7 + j * 5) % sizes.length] ?? 0;
+        const files = Array.from({ length: 10 }, (_, j) => [
+          j === at ? 'app/count.mjs' : `app/f${String(j)}`,
+          Buffer.alloc(sizeOf(j), String(j)),
+        ]);
+        const of = await image(registry, [
+          await layer(registry, Object.fromEntries(files) as Files, i % 2 === 0 ? '' : '+gzip'),
+        ]);
+        assert.equal(await pull(of), String(at).repeat(sizeOf(at)), `round ${String(i)}`);
+      }
+    });
+
     it('under a long name', async () => {
       const path = `${'folder-with-a-long-name/'.repeat(12)}count.mjs`;
       assert.equal(await pull(await layers({ [path]: 'one' }), `/${path}`), 'one');

@@ -65,6 +65,7 @@ export async function startRegistry({ auth = false } = {}): Promise<TestRegistry
   await writeFile(join(folder, 'config.yml'), JSON.stringify(config));
   const child = spawn(BINARY, ['serve', join(folder, 'config.yml')], { stdio: 'ignore' });
   const exited = new Promise((resolve) => child.once('exit', resolve));
+  process.once('exit', () => child.kill('SIGKILL')); // a test that fails leaves nothing behind
   const authorization = `Basic ${Buffer.from(`${USER}:${PASSWORD}`).toString('base64')}`;
   const send = async (path: string, init: RequestInit = {}): Promise<Response> => {
     const headers = { authorization, ...(init.headers as Record<string, string> | undefined) };

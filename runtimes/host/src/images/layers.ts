@@ -113,7 +113,7 @@ async function searchEntries(
     const { name, type = 'file', linkname = '', size } = header;
     const meaning = meaningOf({ name, type }, wanted);
     if (meaning === 'File') found = { is: 'File', bytes: await fileOf(body, size, limits) };
-    else await body.cancel();
+    else await passOver(body);
     if (meaning === 'Link')
       found = { is: 'NoFile', what: `'${name}' is a link to '${linkname}': write the path it leads to` };
     else if (meaning === 'Other') found = { is: 'NoFile', what: `'${name}' is a ${type}, no file` };
@@ -121,6 +121,12 @@ async function searchEntries(
     if (type === 'file') seen.add(name);
   }
   return found;
+}
+
+/** To its end and not by cancelling it: the decoder, which is ahead, would take that for the body of a later entry. */
+async function passOver(body: ParsedTarEntry['body']): Promise<void> {
+  const reader = body.getReader();
+  while (!(await reader.read()).done);
 }
 
 async function fileOf(

@@ -59,16 +59,25 @@ export async function pullModule(image: RouteImage, options: PullOptions): Promi
   const late = AbortSignal.timeout(PULL_LIMIT_MS);
   const signal = options.signal ? AbortSignal.any([late, options.signal]) : late;
   try {
-    return await new Pull(image, options, signal).run();
+    return await Promise.race([new Pull(image, options, signal).run(), ended(signal)]);
   } catch (cause) {
     if (!(cause instanceof ImageError)) throw cause;
-    const minutes = String(PULL_LIMIT_MS / 60_000);
-    const error = late.aborted
-      ? new ImageError('RegistryUnreachable', `it did not come within ${minutes} minutes`)
-      : cause;
-    throw explained(error, image.reference, image.path);
+    throw explained(late.aborted ? tooLate() : cause, image.reference, image.path);
   }
 }
+
+const tooLate = (): ImageError =>
+  new ImageError('RegistryUnreachable', `it did not come within ${String(PULL_LIMIT_MS / 60_000)} minutes`);
+
+/** Rejects when the pull has to end, whatever of it still waits for something. */
+const ended = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    const end = (): void => {
+      reject(new ImageError('RegistryUnreachable', 'the pull was aborted'));
+    };
+    if (signal.aborted) end();
+    signal.addEventListener('abort', end, { once: true });
+  });
 
 class Pull {
   readonly #path: string;
