@@ -57,7 +57,7 @@ export interface UnitCredentials {
   ca(): string | undefined;
   /** A new key with its rights. With SharedCredential: the shared one. */
   issue(scope: UnitScope): IssuedCredential;
-  /** A third of the life is over. Without `expiresAtMs` (it has no end): never. */
+  /** A third of the life is over. Never of a credential that has no end, nor of one that is not ours to renew. */
   isDue(expiresAtMs: number | undefined): boolean;
   /** For the key that the unit has: what to write into the Secret, and to deliver. Never a seed. */
   renew(scope: UnitScope, publicKey: string): RenewedCredential;

@@ -47,7 +47,9 @@ export function unitCredentials(options: UnitCredentialOptions): UnitCredentials
       return plain(renewUnit(from.signers, scope, publicKey, validity()));
     },
     isDue: (expiresAtMs) =>
-      expiresAtMs !== undefined && options.now() >= expiresAtMs - (2 * options.lifetimeMs) / 3,
+      options.issuing()?.kind === 'Signs' &&
+      expiresAtMs !== undefined &&
+      options.now() >= expiresAtMs - (2 * options.lifetimeMs) / 3,
     deliver: (renewed, instances) =>
       deliver(
         options.link,
