@@ -12,7 +12,7 @@ import type { Store } from '../kube/store.ts';
 
 export interface ContentsOptions {
   readonly client: KubeClient;
-  readonly store: Store<MetadataObject>;
+  readonly store: Store;
   /** Text that is kept, in characters; what was used longest ago goes first. */
   readonly keep?: number;
 }

@@ -112,7 +112,8 @@ function othersOf(
   const isEverywhere = policy?.kind === 'ClusterOptimizationPolicy' && policy.spec.fusion.mode === 'Manual';
   const near = isEverywhere ? workflows.list() : workflows.list(stored.metadata.namespace);
   const rivals = addressesOf(stored).flatMap((address) => workflows.by('address', address));
-  return [...new Set([...near, ...rivals])].filter((one) => one !== stored);
+  const own = keyOf(stored.metadata);
+  return [...new Set([...near, ...rivals])].filter((one) => keyOf(one.metadata) !== own);
 }
 
 /** Every ConfigMap that the functions read code or variables from, or mount, sorted. */

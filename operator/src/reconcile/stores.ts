@@ -40,7 +40,7 @@ export interface Stores {
   readonly pods: Store<Pod>;
   readonly disruptionBudgets: Store<PodDisruptionBudget>;
   readonly networkPolicies: Store<NetworkPolicy>;
-  readonly configMaps: Store<MetadataObject>;
+  readonly configMaps: Store;
   /** Pods of Sinter's own namespace that have to do with the bus: servers, leaves, gateways. */
   readonly busPods: Store<Pod>;
 }

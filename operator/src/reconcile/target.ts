@@ -45,11 +45,11 @@ export function wantedOf(
   };
 }
 
-/** sha256 of every module that a revision runs, sorted. */
-export const modulesIn = (revision: RouteRevision): readonly string[] =>
-  [
-    ...new Set(revision.units.flatMap((u) => u.functions.flatMap((f) => f.artifacts.map((a) => a.sha256)))),
-  ].sort();
+/** sha256 of every module that a revision takes from the bus, sorted: one in an image is pulled by its unit. */
+export const modulesIn = (revision: RouteRevision): readonly string[] => {
+  const artifacts = revision.units.flatMap((u) => u.functions.flatMap((f) => f.artifacts));
+  return [...new Set(artifacts.flatMap((a) => (a.image ? [] : a.sha256)))].sort();
+};
 
 /** The code of these functions, as far as it can be read here, by its sha256. */
 export function codeOf(

@@ -180,9 +180,11 @@ export class Units {
     const { credentials, fault } = this.#options;
     const issued = credentials.issue(scope);
     await fault('SeedSecret');
-    await this.#put(seedSecret(scope.unit, issued.seed, owner), signal);
     await fault('TokenSecret');
-    await this.#put(tokenSecret(scope.unit, issued.jwt, credentials.ca(), owner), signal);
+    await Promise.all([
+      this.#put(seedSecret(scope.unit, issued.seed, owner), signal),
+      this.#put(tokenSecret(scope.unit, issued.jwt, credentials.ca(), owner), signal),
+    ]);
     const { publicKey, expiresAtMs } = issued;
     const note = { publicKey, ...(expiresAtMs === undefined ? {} : { expiresAtMs }) };
     this.#issued.set(idOf(scope, scope.unit), note);
@@ -194,10 +196,10 @@ export class Units {
     const { client } = this.#options;
     const options = { fieldManager: MANAGER.workflow, signal };
     try {
-      await client.create<Secret>(KINDS.secrets, secret as Secret, options);
+      await client.create<Secret>(KINDS.secrets, secret, options);
     } catch (cause) {
       if (!isAlreadyExists(cause)) throw cause;
-      await client.replace<Secret>(KINDS.secrets, secret as Secret, options);
+      await client.replace<Secret>(KINDS.secrets, secret, options);
     }
   }
 

@@ -76,6 +76,8 @@ interface Memory {
   marks: Marks;
   prepared: string;
   provided: boolean;
+  /** What was planned last, and since when it has been that. */
+  settling: { readonly hash: string; readonly sinceMs: number } | undefined;
 }
 
 /** All that one reconcile knows. */
@@ -105,6 +107,8 @@ const NO_PLAN: Planned = {
 };
 /** After something was done: what it led to is looked at, even where nobody tells of it. */
 const AFTER_ACTION_MS = 250;
+/** So long a new plan has to be the same before it is tried. */
+const SETTLE_MS = 500;
 
 export class WorkflowReconciler {
   readonly #options: WorkflowOptions;
@@ -123,6 +127,8 @@ export class WorkflowReconciler {
     }
     if (!deleting && !hasFinalizer(stored)) await this.#hold(stored, signal);
     const sight = await this.#look(key, stored, deleting, signal);
+    const waitMs = this.#stillChanging(sight);
+    if (waitMs > 0) return again(waitMs);
     await this.#keepPlan(sight, signal);
     if (!sight.onBus) {
       await this.#report(sight, undefined, undefined, signal);
@@ -170,6 +176,17 @@ export class WorkflowReconciler {
       target,
       observed,
     };
+  }
+
+  /** Objects that are applied together come one by one: what would replace a plan that runs is waited for a moment. */
+  #stillChanging({ key, planned, onBus }: Sight): number {
+    const memory = this.#memory(key);
+    const hash = planned.proposal?.named.hash;
+    const { current = '', candidate } = onBus?.route.record ?? {};
+    if (hash === undefined || current === '' || hash === current || hash === candidate) return 0;
+    const nowMs = this.#options.clock();
+    if (memory.settling?.hash !== hash) memory.settling = { hash, sinceMs: nowMs };
+    return memory.settling.sinceMs + SETTLE_MS - nowMs;
   }
 
   async #onBus(w: WorkflowKey): Promise<OnBus | undefined> {
@@ -278,9 +295,9 @@ export class WorkflowReconciler {
     signal: AbortSignal,
   ): Promise<{ readonly cause: unknown; readonly problem: Problem | undefined } | undefined> {
     try {
-      for (const action of actions) {
+      for (const group of inGroups(actions)) {
         signal.throwIfAborted();
-        await this.#do(action, sight, onBus, site, memory, signal);
+        await allOf(group.map((action) => () => this.#do(action, sight, onBus, site, memory, signal)));
       }
       return undefined;
     } catch (cause) {
@@ -473,7 +490,7 @@ export class WorkflowReconciler {
   #memory(key: string): Memory {
     const known = this.#memories.get(key);
     if (known) return known;
-    const fresh: Memory = { marks: NO_MARKS, prepared: '', provided: false };
+    const fresh: Memory = { marks: NO_MARKS, prepared: '', provided: false, settling: undefined };
     this.#memories.set(key, fresh);
     return fresh;
   }
@@ -489,6 +506,32 @@ export class WorkflowReconciler {
     const isOfIt = (i: InstanceKey): boolean => i.namespace === w.namespace && i.workflow === w.workflow;
     bus.reports.forget((i) => !isOfIt(i));
   }
+}
+
+/** Units are made, ended and removed beside each other; everything else in turn. */
+function inGroups(actions: readonly Action[]): readonly (readonly Action[])[] {
+  const groups: Action[][] = [];
+  for (const action of actions) {
+    const last = groups[groups.length - 1];
+    if (last?.[0]?.do === action.do && 'unit' in action) last.push(action);
+    else groups.push([action]);
+  }
+  return groups;
+}
+
+/** So many requests of one workflow may be under way. */
+const AT_ONCE = 8;
+
+/** Does them all, and then throws the first failure: what one unit is refused must not keep the others. */
+async function allOf(tasks: readonly (() => Promise<void>)[]): Promise<void> {
+  const waiting = [...tasks];
+  const failures: unknown[] = [];
+  const work = async (): Promise<void> => {
+    for (let task = waiting.shift(); task; task = waiting.shift())
+      await task().catch((cause: unknown) => failures.push(cause));
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, tasks.length) }, work));
+  if (failures.length > 0) throw failures[0];
 }
 
 const CHANGES: Readonly<Record<Outcome['changes'][number]['kind'], (hash: string) => string>> = {
@@ -555,6 +598,8 @@ function grantsTooMuch({ target, w }: Sight, onBus: OnBus, unit: string): boolea
 function refusal(cause: unknown): Problem | undefined {
   if (!(cause instanceof ApiError) || cause.status < 400 || cause.status >= 500) return undefined;
   if (cause.status === 409 || cause.status === 429) return undefined;
+  // The namespace goes, and the workflow with it.
+  if (cause.causes.some((c) => c.reason === 'NamespaceTerminating')) return undefined;
   const reason = cause.message.includes('exceeded quota') ? 'QuotaExceeded' : cause.reason || 'Refused';
   return { reason, message: cause.message };
 }

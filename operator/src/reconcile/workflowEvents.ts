@@ -10,6 +10,12 @@ import type { StoredObject } from './kinds.ts';
 /** Reasons that belong to the ordinary life of a workflow: told, if at all, by the roll-out itself. */
 const ORDINARY: ReadonlySet<string> = new Set(['RollingOut', 'UnitsStarting', 'Terminating']);
 
+/** One trouble has many names while it lasts (CrashLoopBackOff, RunContainerError, …): it is told once for a generation. */
+function isNews(old: Condition | undefined, now: Condition): boolean {
+  if (old?.status !== now.status || old.observedGeneration !== now.observedGeneration) return true;
+  return old.reason !== now.reason && (now.status === 'True' || ORDINARY.has(old.reason));
+}
+
 export function workflowEvents(
   regarding: StoredObject,
   before: readonly Condition[],
@@ -17,8 +23,7 @@ export function workflowEvents(
 ): readonly EventOf[] {
   const changed = (type: string): Condition | undefined => {
     const [old, now] = [before, after].map((list) => list.find((c) => c.type === type));
-    const isNews = now && (old?.status !== now.status || old.reason !== now.reason);
-    return isNews ? now : undefined;
+    return now && isNews(old, now) ? now : undefined;
   };
   const ready = changed('Ready');
   const bus = changed('BusReady');

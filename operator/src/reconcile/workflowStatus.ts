@@ -73,7 +73,7 @@ export function workflowStatus(facts: WorkflowFacts): object {
     observedGeneration: facts.generation,
     conditions: conditionsOf(all, facts.before, facts.generation, facts.now),
     ...address(facts),
-    ...(rollout ? { plan: livePlans(rollout) } : carried(statusBefore, 'plan')),
+    ...(rollout ? livePlans(rollout) : carried(statusBefore, 'plan')),
     ...(facts.summary ? { summary: facts.summary } : carried(statusBefore, 'summary')),
   };
 }
@@ -81,11 +81,15 @@ export function workflowStatus(facts: WorkflowFacts): object {
 const carried = (status: Readonly<Record<string, unknown>>, field: string): object =>
   status[field] === undefined ? {} : { [field]: status[field] };
 
-const livePlans = ({ current, candidate, draining }: RolloutStatus): object => ({
-  ...(current === '' ? {} : { current }),
-  ...(candidate === undefined ? {} : { candidate, weightPercent: 0 }),
-  ...(draining.length === 0 ? {} : { draining: draining.slice(0, 16) }),
-});
+/** An empty object would be taken for null by a server that merges it into fields that were there. */
+function livePlans({ current, candidate, draining }: RolloutStatus): object {
+  const plan = {
+    ...(current === '' ? {} : { current }),
+    ...(candidate === undefined ? {} : { candidate, weightPercent: 0 }),
+    ...(draining.length === 0 ? {} : { draining: draining.slice(0, 16) }),
+  };
+  return Object.keys(plan).length === 0 ? {} : { plan };
+}
 
 function address({ workflow, gatewayUrl }: WorkflowFacts): object {
   if (gatewayUrl === '' || !workflow) return {};
