@@ -163,6 +163,22 @@ test('a run: calls, plan, explain, changes while it runs, and a clean end', { ti
     assert.ok(explained.out.split('\n').every((line) => line.length <= 100));
     assert.equal((JSON.parse(json.out) as { readonly hash: string }).hash, hash);
 
+    // The same gateway, as one of a cluster is called: by its address, and with what opens it.
+    const [stateFile = ''] = await readdir(join(at.path, 'runtime', 'sinter'));
+    const known = await readFile(join(at.path, 'runtime', 'sinter', stateFile), 'utf8');
+    const { gateway } = JSON.parse(known) as {
+      readonly gateway: { readonly url: string; readonly token: string };
+    };
+    const remote = ['--gateway', gateway.url, '-n', 'shop', '-d', '{"n":4}'];
+    const away = { ...options, env: { ...options.env, KUBECONFIG: '/nowhere', KUBERNETES_SERVICE_HOST: '' } };
+    const opened = ['-H', `authorization: Bearer ${gateway.token}`];
+    const [closed, open] = await Promise.all([
+      sinter(['invoke', 'shop/front', ...remote], away),
+      sinter(['invoke', 'shop/front', ...remote, ...opened], away),
+    ]);
+    assert.deepEqual([open.out, open.code], ['{"price":8}', 0], open.err);
+    assert.equal(closed.code, 3, closed.err);
+
     await at.write('app/price.mjs', price(3));
     await run.until(
       /started {2}shop-price-\S+\n {2}kept {5}shop-front-\S+, shop-note-\S+\n {2}drained {2}shop-price-/,

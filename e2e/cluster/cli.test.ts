@@ -27,8 +27,11 @@ import type { ClusterObject } from './harness.ts';
 const LAUNCHER = fileURLToPath(new URL('../../cli/bin/sinter.mjs', import.meta.url));
 const head = (kind: string, name: string): string =>
   `---\napiVersion: sinter.dev/v1alpha1\nkind: ${kind}\nmetadata: { name: ${name} }\n`;
+/** Emulated machines take seconds for what others do in milliseconds. */
+const PLACEMENT = 'placement: { architectures: [amd64] }';
 const fn = (name: string): string =>
-  `${head('Function', name)}spec: { artifacts: [{ name: js, type: JavaScript, module: { configMap: { name: code, key: ${name}.mjs } } }] }\n`;
+  `${head('Function', name)}spec:\n  ${PLACEMENT}\n` +
+  `  artifacts: [{ name: js, type: JavaScript, module: { configMap: { name: code, key: ${name}.mjs } } }]\n`;
 const code = (each: number): string =>
   '---\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: code }\ndata:\n' +
   "  front.mjs: export default (input, ctx) => ctx.call('price', input);\n" +

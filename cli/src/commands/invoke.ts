@@ -6,6 +6,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { ClusterFlags } from '../clusterFlags.ts';
+import { callPath } from '../entry.ts';
 import type { Entry } from '../entry.ts';
 import { EXIT, Refusal } from '../exit.ts';
 import type { ExitCode } from '../exit.ts';
@@ -56,12 +57,12 @@ export async function invokeCommand(options: InvokeOptions, terminal: Terminal):
   }
   const headers = headersOf(options.headers);
   const body = await bodyOf(options.data, terminal);
-  const entry = await entryOf(workflow, options, terminal);
+  const entry = await entryOf(workflow, fn, options, terminal);
   const client = new GatewayClient(entry.url);
   try {
     const sent = { ...entry.headers, ...contentTypeOf(body, options.data), ...headers };
-    const outcome = await call(client, { ...entry, workflow, fn }, options, sent, body);
-    return print(outcome, options, terminal);
+    const outcome = await call(client, entry, options, sent, body);
+    return print(explained(outcome, entry), options, terminal);
   } catch (cause) {
     if (!(cause instanceof GatewayLost)) throw cause;
     throw new Refusal(EXIT.callFailed, `${entry.lost}: ${cause.message}${entry.remedy}`, { cause });
@@ -70,16 +71,29 @@ export async function invokeCommand(options: InvokeOptions, terminal: Terminal):
   }
 }
 
-async function entryOf(workflow: string, options: InvokeOptions, terminal: Terminal): Promise<Entry> {
+async function entryOf(
+  workflow: string,
+  fn: string,
+  options: InvokeOptions,
+  terminal: Terminal,
+): Promise<Entry> {
   const { gateway, namespace, run } = options;
   if (gateway === undefined && (await whereIs(options, terminal)) === 'Run') {
     const { run: found, workflow: w } = await findWorkflow({ workflow, namespace, run });
+    const path = callPath({ namespace: w.namespace, workflow, fn });
     const headers = { Authorization: `Bearer ${found.gateway.token}` };
     const lost = `the gateway of run ${String(found.pid)} is lost`;
-    return { url: found.gateway.url, namespace: w.namespace, headers, lost, remedy: '' };
+    return { url: found.gateway.url, method: 'POST', path, headers, lost, remedy: '', closed: '' };
   }
   const { clusterEntry } = await import('../cluster/entry.ts');
-  return clusterEntry(workflow, options, terminal);
+  return clusterEntry(workflow, fn, options, terminal);
+}
+
+/** A gateway does not tell strangers what there is: whoever asks it by mistake is told here. */
+function explained(outcome: Outcome, { closed }: Entry): Outcome {
+  const { error } = outcome;
+  if (error?.code !== 'NoSuchPath' || closed === '') return outcome;
+  return { ...outcome, error: { ...error, message: `${error.message}; ${closed}` } };
 }
 
 function headersOf(lines: readonly string[]): Record<string, string> {
@@ -128,7 +142,7 @@ function contentTypeOf(body: Uint8Array | undefined, data: string | undefined): 
 
 async function call(
   client: GatewayClient,
-  target: { readonly namespace: string; readonly workflow: string; readonly fn: string },
+  { method, path }: Entry,
   { timeoutSeconds, async, wait }: InvokeOptions,
   headers: Readonly<Record<string, string>>,
   body: Uint8Array | undefined,
@@ -136,8 +150,8 @@ async function call(
   const timeoutMs = (timeoutSeconds ?? PATIENCE_SECONDS) * 1000 + SLACK_MS;
   const startedAt = performance.now();
   const answer = await client.send({
-    method: 'POST',
-    path: `/call/${[target.namespace, target.workflow, target.fn].map(encodeURIComponent).join('/')}`,
+    method,
+    path,
     headers: {
       ...(timeoutSeconds === undefined ? {} : { 'X-Sinter-Timeout-Seconds': String(timeoutSeconds) }),
       ...(async ? { Prefer: 'respond-async' } : {}),
@@ -207,7 +221,9 @@ function problemOf(status: number, text: string): { readonly code: string; reado
     const problem = JSON.parse(text) as Readonly<Record<string, unknown>>;
     return { code: String(problem['code']), message: String(problem['detail'] ?? problem['title']) };
   } catch {
-    return { code: `Http${String(status)}`, message: text.slice(0, 1000) }; // not the gateway's own answer
+    const message =
+      text.slice(0, 1000) || "an answer without a word; is that the address of Sinter's gateway?";
+    return { code: `Http${String(status)}`, message }; // not the gateway's own answer
   }
 }
 
