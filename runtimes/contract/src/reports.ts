@@ -6,10 +6,12 @@
 import type { InstanceKey } from './names.ts';
 
 /**
- * Who has seen nothing new says so this often, in milliseconds; else each second. With hundreds of units at rest it is
- * what their listener hears, and who starts to listen knows of everybody after this time.
+ * Who has nothing new to say says it again this often, in milliseconds; what is new is said at once (announcements), within a
+ * second (observations), and after each reconnection. So a listener that starts anew knows of everybody after this time, and
+ * two hundred instances at rest cost it twenty messages a second.
  */
-export const QUIET_MS = 10_000;
+export const ANNOUNCE_MS = 15_000;
+export const QUIET_MS = 30_000;
 
 export interface Announcement extends InstanceKey {
   readonly version: number;

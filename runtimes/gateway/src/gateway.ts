@@ -129,12 +129,12 @@ export class Gateway {
   async #start(): Promise<void> {
     this.#session.add({
       moved: (to) => {
-        this.#hearRenewals(to);
+        this.#takeOn(to);
         return Promise.resolve();
       },
       busy: () => 0,
     });
-    this.#hearRenewals(this.#session.link);
+    this.#takeOn(this.#session.link);
     await this.#watch.start();
     this.#every(REPORT_MS, () => {
       this.#tally.reportAll(this.#table, 'Due');
@@ -153,6 +153,14 @@ export class Gateway {
 
   #every(ms: number, act: () => void): void {
     this.#timers.push(setInterval(act, ms));
+  }
+
+  /** What was said while it was cut off is lost: it is said again. */
+  #takeOn(link: Link): void {
+    this.#hearRenewals(link);
+    link.onUp(() => {
+      if (link === this.#session.link) this.#tally.reportAll(this.#table);
+    });
   }
 
   /** A renewed credential, for the key that it has, comes to its own inbox (D11). */

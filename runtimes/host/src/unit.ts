@@ -9,7 +9,7 @@
  *  2. A function is served on the bus only under revisions that the route names and that contain this unit.
  *  3. What was accepted is finished before the process ends, within the longest timeout.
  */
-import { CONTRACT_VERSION, CallError, liveSubject, unitInbox } from '@sinter/contract';
+import { ANNOUNCE_MS, CONTRACT_VERSION, CallError, liveSubject, unitInbox } from '@sinter/contract';
 import type {
   Announcement,
   Call,
@@ -68,7 +68,6 @@ interface Hosted {
 }
 
 const OBSERVE_MS = 1_000;
-const ANNOUNCE_MS = 5_000;
 const NEAREST_MS = 30_000;
 const ROUTE_WAIT_MS = 30_000;
 const NO_PULL: PullSettings = { configs: [], insecure: [] };
@@ -161,7 +160,9 @@ export class Unit implements Rider {
     try {
       await unit.#begin();
     } catch (cause) {
-      unit.#announce('Failed', cause instanceof Error ? cause.message : String(cause));
+      // Whoever told it to end knows why it does not serve.
+      if (options.ended?.aborted !== true)
+        unit.#announce('Failed', cause instanceof Error ? cause.message : String(cause));
       await session.link.flush().catch(() => undefined);
       await unit.#abandon();
       throw cause;
@@ -194,7 +195,7 @@ export class Unit implements Rider {
   }
 
   moved(to: Link): Promise<void> {
-    this.#listenForRenewal(to);
+    this.#takeOn(to);
     this.#announce(this.#state);
     return Promise.resolve();
   }
@@ -205,7 +206,7 @@ export class Unit implements Rider {
 
   async #begin(): Promise<void> {
     this.#session.add(this);
-    this.#listenForRenewal(this.#session.link);
+    this.#takeOn(this.#session.link);
     const route = await this.#waitForRoute();
     await this.#load(route);
     // The route may have changed while the functions were loaded: the newest is adopted, and every one after it.
@@ -430,6 +431,16 @@ export class Unit implements Rider {
       const ms = this.#options.clock.now() - startedAt;
       this.#recorder.executed(fn, call.head.revision, hosted.artifact, ms, ok, repeated);
     }
+  }
+
+  /** What was said while it was cut off is lost: it is said again. */
+  #takeOn(link: Link): void {
+    this.#listenForRenewal(link);
+    link.onUp(() => {
+      if (!this.#ready || link !== this.#session.link) return;
+      this.#announce(this.#state);
+      this.#observe();
+    });
   }
 
   /** Over one link only: an old one that long calls keep open would else bring each renewal once more. */

@@ -36,7 +36,7 @@ import type { TestBus } from '../../../operator/src/local/nats/testBus.ts';
 const HOST = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const W = { namespace: 'conformance', workflow: 'standard' };
 const REVISION = 'r1';
-const READY_MS = 20_000;
+const READY_MS = 60_000;
 
 interface UnitPlan {
   readonly name: string;

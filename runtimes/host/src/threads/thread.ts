@@ -20,8 +20,11 @@ import type { Log } from './runtime.ts';
 import { hatch, takeSpare } from './spares.ts';
 import type { WorkerName } from './workerUrl.ts';
 
-/** A module that has not loaded after this long never will: an endless loop or a wait at its top level. */
-export const LOAD_LIMIT_MS = 10_000;
+/**
+ * A module that has not loaded after this long never will: an endless loop or a wait at its top level. An emulated machine
+ * on which everything starts at once has needed more than ten seconds.
+ */
+export const LOAD_LIMIT_MS = 25_000;
 
 /** Node's exit code for a top-level await that nothing can settle any more. */
 const NEVER_SETTLED = 13;
