@@ -43,16 +43,16 @@ export interface ApplyRequest<T extends KubeObject> {
 export async function applyObject<T extends KubeObject>(request: ApplyRequest<T>): Promise<Applied<T>> {
   const { client, kind, current, manager, signal } = request;
   const { body, hash } = signed(request.desired);
-  const memory = { subresource: '', manager, hash };
-  if (current !== undefined && isApplied(current, body, memory, () => annotated(current) === hash))
+  const wanted = { subresource: '', manager, hash };
+  if (current !== undefined && isApplied(current, body, wanted, () => annotated(current) === hash))
     return { what: 'unchanged', object: current };
   const { object, created } = await client.apply(kind, body, { fieldManager: manager, signal });
-  remember(object, memory);
+  remember(object, wanted);
   if (created) return { what: 'created', object };
   return { what: sameVersion(current, object) ? 'unchanged' : 'changed', object };
 }
 
-/** Would `applyObject` write? For who wants to know before. */
+/** True when `applyObject` would write nothing. For who wants to know before. */
 export function isAsDesired(current: KubeObject | undefined, desired: KubeObject, manager: string): boolean {
   if (current === undefined) return false;
   const { body, hash } = signed(desired);
@@ -77,13 +77,13 @@ export async function applyStatus<T extends KubeObject>(request: ApplyStatusRequ
   const { apiVersion, kind: kindName } = kind;
   const status = stripped(request.status);
   const body = { apiVersion, kind: kindName, metadata: stripped({ name, namespace, uid }), status };
-  const memory = { subresource: 'status', manager, hash: hashOf(body) };
+  const wanted = { subresource: 'status', manager, hash: hashOf(body) };
   const sameValues = (fields: string): boolean =>
     shows(fields, { status }, { status: (current as { readonly status?: unknown }).status });
-  if (isApplied(current, body, memory, sameValues)) return { what: 'unchanged', object: current };
+  if (isApplied(current, body, wanted, sameValues)) return { what: 'unchanged', object: current };
   const options = { fieldManager: manager, subresource: 'status' as const, signal };
   const { object } = await client.apply(kind, body, options);
-  remember(object, memory);
+  remember(object, wanted);
   return { what: sameVersion(current, object) ? 'unchanged' : 'changed', object };
 }
 
@@ -109,7 +109,8 @@ function stripped<T>(value: T): T {
   return Object.fromEntries(given.map(([name, part]) => [name, stripped<unknown>(part)])) as T;
 }
 
-interface Memory {
+/** What is asked for, and of whom the answer to it is remembered. */
+interface Wanted {
   readonly subresource: string;
   readonly manager: string;
   readonly hash: string;
@@ -118,35 +119,35 @@ interface Memory {
 function isApplied(
   current: KubeObject,
   body: KubeObject,
-  memory: Memory,
+  wanted: Wanted,
   sameValues: (fields: string) => boolean,
 ): boolean {
-  const fields = appliedFields(current, memory.manager, memory.subresource);
+  const fields = appliedFields(current, wanted.manager, wanted.subresource);
   if (fields === undefined) return false;
   return (
-    (ownsExactly(fields, body) && sameValues(fields)) || remembered(current, memory) === trace(memory, fields)
+    (ownsExactly(fields, body) && sameValues(fields)) || remembered(current, wanted) === trace(wanted, fields)
   );
 }
 
 /** What the server made of the last apply of each object: where it differs from what we sent, sending it again is no use. */
-const made = new Map<string, string>();
-const MADE_MAX = 10_000;
+const answers = new Map<string, string>();
+const ANSWERS_MAX = 10_000;
 
-const placeIn = ({ metadata }: KubeObject, { manager, subresource }: Memory): string =>
+const placeIn = ({ metadata }: KubeObject, { manager, subresource }: Wanted): string =>
   `${metadata.uid ?? ''} ${manager} ${subresource}`;
 
-const trace = ({ hash }: Memory, fields: string): string => `${hash} ${hashOf(fields)}`;
+const trace = ({ hash }: Wanted, fields: string): string => `${hash} ${hashOf(fields)}`;
 
-const remembered = (object: KubeObject, memory: Memory): string | undefined =>
-  made.get(placeIn(object, memory));
+const remembered = (object: KubeObject, wanted: Wanted): string | undefined =>
+  answers.get(placeIn(object, wanted));
 
-function remember(object: KubeObject, memory: Memory): void {
-  const fields = appliedFields(object, memory.manager, memory.subresource);
-  const place = placeIn(object, memory);
-  made.delete(place);
-  if (fields !== undefined) made.set(place, trace(memory, fields));
-  const oldest = made.size > MADE_MAX ? made.keys().next().value : undefined;
-  if (oldest !== undefined) made.delete(oldest);
+function remember(object: KubeObject, wanted: Wanted): void {
+  const fields = appliedFields(object, wanted.manager, wanted.subresource);
+  const place = placeIn(object, wanted);
+  answers.delete(place);
+  if (fields !== undefined) answers.set(place, trace(wanted, fields));
+  const oldest = answers.size > ANSWERS_MAX ? answers.keys().next().value : undefined;
+  if (oldest !== undefined) answers.delete(oldest);
 }
 
 const sameVersion = (before: KubeObject | undefined, after: KubeObject): boolean =>

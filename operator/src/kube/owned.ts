@@ -57,7 +57,9 @@ export function ownsExactly(fields: string, desired: KubeObject): boolean {
   const tree = JSON.parse(fields) as FieldTree;
   const { metadata, ...rest } = without(desired, '');
   const known = without(metadata as object, 'metadata');
-  return covers(tree, Object.keys(known).length === 0 ? rest : { ...rest, metadata: known });
+  const wanted = Object.keys(known).length === 0 ? rest : { ...rest, metadata: known };
+  // An object as a whole is never owned: no step means that nothing is.
+  return Object.keys(wanted).length === childrenOf(tree).length && covers(tree, wanted);
 }
 
 function without(object: object, at: string): Readonly<Record<string, unknown>> {
