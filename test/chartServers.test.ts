@@ -4,13 +4,15 @@
  */
 import assert from 'node:assert/strict';
 import { connect as connectTcp } from 'node:net';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connectAs } from '../operator/src/bus/connect.ts';
 import { signOperator } from '../operator/src/bus/credentials.ts';
 import { parseKeys } from '../operator/src/bus/keys.ts';
-import { NO_HELM } from './chart/helm.ts';
+import { CHART, NO_HELM, runProgram } from './chart/helm.ts';
+import type { HelmRun } from './chart/helm.ts';
 import { startChartBus } from './chart/servers.ts';
 import type { ChartBus } from './chart/servers.ts';
 
@@ -77,6 +79,16 @@ describe('servers on the configuration of the chart', { skip: NO_HELM }, () => {
     }
   });
 
+  it('`helm test` finds the hub as it must be, and a leaf without a store', async () => {
+    const at = (port: number) => ({ NATS_URLS: `tls://localhost:${port}`, NATS_TLS: 'true' });
+    const hub = await runCheck(at(port(0)));
+    assert.equal(hub.code, 0, hub.stderr);
+    assert.match(hub.stdout, /is NATS [\d.]+, sinter-nats-hub-0/);
+    const leaf = await runCheck(at(bus.leaf.ports.client));
+    assert.notEqual(leaf.code, 0);
+    assert.match(leaf.stderr, /it stores nothing/);
+  });
+
   it('the gateway gets in at the leaf, by the name of the leaf', async () => {
     const credential = { jwt: secret('sinter-gateway', 'jwt'), seed: secret('sinter-gateway', 'seed') };
     const options = { tls: { ca: secret('sinter-gateway', 'ca.crt') }, reconnect: false } as const;
@@ -94,6 +106,14 @@ describe('servers on the configuration of the chart', { skip: NO_HELM }, () => {
     assert.equal(await answerAtRoutes(at, {}, ca()), 'Closed');
   });
 });
+
+/** The program of `helm test`, without a gateway. */
+const runCheck = (env: Readonly<Record<string, string>>): Promise<HelmRun> =>
+  runProgram('env', [
+    ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
+    process.execPath,
+    join(CHART, 'files/check.mjs'),
+  ]);
 
 async function leafsAt(port: number): Promise<number> {
   const answer = await fetch(`http://127.0.0.1:${port}/leafz`);

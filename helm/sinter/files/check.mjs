@@ -18,12 +18,13 @@ function greeting(host, port) {
     let text = '';
     socket.setTimeout(GREETING_MS, () => socket.destroy(new Error(`${host}:${port} is silent`)));
     socket.on('error', reject);
+    socket.on('close', () => reject(new Error(`${host}:${port} closed the connection without a greeting`)));
     socket.on('data', (bytes) => {
       text += bytes;
-      const line = /^INFO (\{.*\})\r\n/.exec(text)?.[1];
+      const line = /^INFO (\{.*\})\s*\r\n/.exec(text)?.[1];
       if (!line) return;
-      socket.destroy();
       resolve(JSON.parse(line));
+      socket.destroy();
     });
   });
 }
