@@ -2,11 +2,12 @@
 import { readFileSync } from 'node:fs';
 
 export const VERSIONS = {
-  /** Must be the one in go/hyperkube/go.mod: a build of anything else is refused. */
+  /** As in go/hyperkube/go.mod. */
   kubernetes: '1.34.4',
   helm: '4.3.1',
+  /** As in go/dns/go.mod. */
   coredns: '1.15.0',
-  /** The one that the laptop runs, too. */
+  /** As the laptop runs it, and as in values.yaml. */
   nats: '2.15.1',
   debian: 'bookworm',
 } as const;

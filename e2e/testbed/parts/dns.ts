@@ -12,6 +12,7 @@ const corefile = join(STATE_PLACES.config, 'Corefile');
 /** What is not in the cluster does not exist: nothing outside is asked. */
 const COREFILE = `.:${String(NETWORK.dnsPort)} {
   bind ${NETWORK.host}
+  errors
   hosts {
     ${NETWORK.host} ${NETWORK.registryName}
     fallthrough

@@ -6,7 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { until } from '../command.ts';
 import { NETWORK, STATE_PLACES } from '../places.ts';
-import { endProcess, ensureProcess, knownProcess } from './processes.ts';
+import { endProcess, ensureProcess, forgetProcess, knownProcess } from './processes.ts';
 
 const listen = `${NETWORK.host}:${String(NETWORK.registryPort)}`;
 /** As pods name it; this machine says `http://198.18.0.1:5000`. */
@@ -37,5 +37,7 @@ export async function startRegistry(): Promise<void> {
 
 export async function stopRegistry(): Promise<void> {
   const started = await knownProcess('registry');
-  if (started) await endProcess(started);
+  if (!started) return;
+  await endProcess(started);
+  await forgetProcess(started.name);
 }

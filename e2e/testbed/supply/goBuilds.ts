@@ -77,7 +77,7 @@ const coredns = (): Build => ({
   name: 'coredns',
   version: VERSIONS.coredns,
   architecture: 'amd64',
-  source: { module: 'github.com/coredns/coredns' },
+  source: { folder: 'dns' },
   package: '.',
   variables: {},
 });

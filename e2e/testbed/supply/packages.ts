@@ -61,7 +61,7 @@ export async function installPackages(): Promise<void> {
 export async function goCommand(env: NodeJS.ProcessEnv = process.env): Promise<string> {
   for (const folder of [...(env['PATH'] ?? '').split(':'), ...FOLDERS_OF_GO])
     if (folder !== '' && (await exists(join(folder, 'go')))) return join(folder, 'go');
-  throw new Error('the testbed builds Kubernetes and needs Go 1.24 or newer on PATH: see https://go.dev/dl');
+  throw new Error('the testbed builds Kubernetes and needs Go 1.26 or newer on PATH: see https://go.dev/dl');
 }
 
 export async function exists(path: string): Promise<boolean> {
