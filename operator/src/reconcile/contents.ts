@@ -7,7 +7,7 @@
 import type { ConfigMap as DeclaredMap } from '../model/nouns.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { KINDS, keyOf } from '../kube/objects.ts';
-import type { MetadataObject, Place } from '../kube/objects.ts';
+import type { Place } from '../kube/objects.ts';
 import type { Store } from '../kube/store.ts';
 
 export interface ContentsOptions {

@@ -14,7 +14,6 @@ import type {
   Deployment,
   Kind,
   KubeObject,
-  MetadataObject,
   NetworkPolicy,
   Node,
   Pod,

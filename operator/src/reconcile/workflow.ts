@@ -107,15 +107,20 @@ const NO_PLAN: Planned = {
 };
 /** After something was done: what it led to is looked at, even where nobody tells of it. */
 const AFTER_ACTION_MS = 250;
+/** So long after its start an operator takes the bus's silence for its own lateness. */
+const PATIENCE_MS = 20_000;
 /** So long a new plan has to be the same before it is tried. */
 const SETTLE_MS = 500;
 
 export class WorkflowReconciler {
   readonly #options: WorkflowOptions;
   readonly #memories = new Map<string, Memory>();
+  /** Until when nobody is told that the bus is away: we have only just begun to ask it. */
+  #patientUntilMs: number;
 
   constructor(options: WorkflowOptions) {
     this.#options = options;
+    this.#patientUntilMs = options.clock() + PATIENCE_MS;
   }
 
   async reconcile(key: string, signal: AbortSignal): Promise<Result> {
@@ -125,6 +130,7 @@ export class WorkflowReconciler {
       this.#forget(key);
       return settled;
     }
+    if (this.#isPatient()) return again(AFTER_ACTION_MS);
     if (!deleting && !hasFinalizer(stored)) await this.#hold(stored, signal);
     const sight = await this.#look(key, stored, deleting, signal);
     const waitMs = this.#stillChanging(sight);
@@ -135,6 +141,12 @@ export class WorkflowReconciler {
       return sight.deleting ? again(5_000) : settled; // the bus tells when it is back
     }
     return await this.#advance(sight, sight.onBus, signal);
+  }
+
+  #isPatient(): boolean {
+    const { bus, clock } = this.#options;
+    if (bus.state().ready) this.#patientUntilMs = 0;
+    return clock() < this.#patientUntilMs;
   }
 
   /** What was provided, and what stands there, need not be so any more. */
