@@ -22,6 +22,9 @@ const COREFILE = `.:${String(NETWORK.dnsPort)} {
     pods insecure
     ttl 5
   }
+  template ANY ANY {
+    rcode NXDOMAIN
+  }
   cache 5
 }
 `;

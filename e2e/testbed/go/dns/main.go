@@ -9,10 +9,11 @@ import (
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/hosts"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
+	_ "github.com/coredns/coredns/plugin/template"
 )
 
 func main() {
 	// In the order in which a question passes them.
-	dnsserver.Directives = []string{"bind", "errors", "cache", "hosts", "kubernetes"}
+	dnsserver.Directives = []string{"bind", "errors", "cache", "hosts", "kubernetes", "template"}
 	coremain.Run()
 }
