@@ -157,6 +157,7 @@ export interface EnvFromSource {
 
 export interface Probe {
   readonly httpGet: { readonly path: string; readonly port: string };
+  readonly initialDelaySeconds?: number;
   readonly periodSeconds: number;
   readonly timeoutSeconds: number;
   readonly failureThreshold: number;

@@ -3,7 +3,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseAllDocuments, stringify } from 'yaml';
-import { configMapManifest, secretManifest, wasmArtifact, jsArtifact } from '../model/testApplication.ts';
+import {
+  configMapManifest,
+  imageArtifact,
+  secretManifest,
+  wasmArtifact,
+  jsArtifact,
+} from '../model/testApplication.ts';
 import type { PlanUnit } from '../planner/plan.ts';
 import { manual, MACHINE } from '../snapshot/testSnapshot.ts';
 import type { World } from '../snapshot/testSnapshot.ts';
@@ -183,6 +189,23 @@ test("what Sinter selects by is not the template's to say", () => {
   const { objects } = planned({ functions: { a: { template: { metadata: { labels } } } } });
   const pod = only(objects('a').deployments).spec.template.metadata.labels;
   assert.deepEqual([pod['app.kubernetes.io/name'], pod['team']], ['sinter-unit', 'shop']);
+});
+
+test('only a unit that pulls an image gets pull secrets and is told of registries', () => {
+  const template = { spec: { imagePullSecrets: [{ name: 'one' }, { name: 'two' }] } };
+  const functions = { a: { artifacts: [imageArtifact()], template }, b: { template } };
+  const { objects } = planned({ functions }, { insecureRegistries: ['registry.example:5000', 'other:80'] });
+  const told = (fn: string) =>
+    only(objects(fn).deployments).spec.template.spec.containers[0]?.env.filter(({ name }) =>
+      /^SINTER_(PULL|INSECURE)/.test(name),
+    );
+  const pull = (name: string) => ({ secretKeyRef: { name, key: '.dockerconfigjson', optional: true } });
+  assert.deepEqual(told('a'), [
+    { name: 'SINTER_PULL_1', valueFrom: pull('one') },
+    { name: 'SINTER_PULL_2', valueFrom: pull('two') },
+    { name: 'SINTER_INSECURE_REGISTRIES', value: 'registry.example:5000,other:80' },
+  ]);
+  assert.deepEqual(told('b'), []);
 });
 
 test('the grace is longer than the longest call', () => {

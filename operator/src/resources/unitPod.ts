@@ -1,8 +1,9 @@
 /**
  * The pod of a unit.
  *
- * Owns: everything in a pod that does not follow from the user's words alone: the container and its environment, sizes,
- * probes, security, the end. Neighbours: `scheduling.ts` says where it may run, `unitEnvironment.ts` what its functions see.
+ * Owns: everything in a pod that does not follow from the user's words alone: the container, sizes, probes, security,
+ * the end. Neighbours: `scheduling.ts` says where it may run, `hostEnvironment.ts` what its host is told,
+ * `unitEnvironment.ts` what its functions see.
  * Invariants:
  *  1. Nothing of ours is mounted: a volume of any kind doubles the time to the first answer (D8).
  *  2. The pod is allowed by Pod Security "restricted", unless the user's own volumes forbid it.
@@ -10,14 +11,12 @@
  */
 import { bytesOf, cpuMillisOf, cpuText, memoryText } from '../model/quantity.ts';
 import type { Lookup } from '../model/environment.ts';
-import type { Architecture, ConfigMap } from '../model/nouns.ts';
-import type { PlanUnit } from '../planner/plan.ts';
-import type { Snapshot, SnapshotFunction } from '../snapshot/snapshot.ts';
-import { seedSecretName } from './hashes.ts';
-import { unitScope } from './routes.ts';
+import type { ConfigMap } from '../model/nouns.ts';
+import type { SnapshotFunction } from '../snapshot/snapshot.ts';
+import { hostEnvironment } from './hostEnvironment.ts';
+import type { HostOptions } from './hostEnvironment.ts';
 import type {
   Container,
-  EnvVar,
   PodSpec,
   PodTemplateSpec,
   Probe,
@@ -28,18 +27,11 @@ import type {
 import { UNIT_LABEL } from './labels.ts';
 import { nodeAffinity, tolerationsOf } from './scheduling.ts';
 import { HEALTH_PORT } from './podSettings.ts';
-import type { PodSettings } from './podSettings.ts';
 import { podEnvironment } from './unitEnvironment.ts';
 
-export interface PodOptions {
-  readonly unit: PlanUnit;
-  /** The unit's name, which is that of its token's Secret too. */
-  readonly name: string;
-  readonly architectures: readonly Architecture[];
+export interface PodOptions extends HostOptions {
   /** Labels that Sinter sets. */
   readonly labels: Readonly<Record<string, string>>;
-  readonly snapshot: Snapshot;
-  readonly settings: PodSettings;
   readonly configMaps: Lookup<ConfigMap>;
 }
 
@@ -96,7 +88,7 @@ function podSpec(options: PodOptions): PodSpec {
       seccompProfile: { type: 'RuntimeDefault' },
       ...(template.volumes.length > 0 ? { fsGroup: GROUP, fsGroupChangePolicy: 'OnRootMismatch' } : {}),
     },
-    containers: [container(options, name)],
+    containers: [container(options)],
     ...(template.volumes.length > 0 ? { volumes: template.volumes } : {}),
   };
 }
@@ -132,7 +124,7 @@ function toleration({
   };
 }
 
-function container(options: PodOptions, unit: string): Container {
+function container(options: PodOptions): Container {
   const { settings } = options;
   const functions = podEnvironment(membersOf(options), options.configMaps);
   const mounts = mountsOf(options);
@@ -141,7 +133,7 @@ function container(options: PodOptions, unit: string): Container {
     image: settings.image,
     imagePullPolicy: settings.pullPolicy,
     command: ['/usr/local/bin/node', '--disable-warning=ExperimentalWarning', '/app/host/main.js'],
-    env: [...hostEnvironment(options, unit), ...functions.env],
+    env: [...hostEnvironment(options), ...functions.env],
     ...(functions.envFrom.length > 0 ? { envFrom: functions.envFrom } : {}),
     ports: [{ name: 'health', containerPort: HEALTH_PORT, protocol: 'TCP' }],
     startupProbe: STARTUP,
@@ -163,62 +155,18 @@ const probe = (path: string, terms: Omit<Probe, 'httpGet'>): Probe => ({
 });
 
 /** Until it serves it is asked each second, so that pods of an upgrade follow each other fast. */
-const STARTUP = probe('/readyz', { periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 120 });
+const STARTUP = probe('/readyz', {
+  initialDelaySeconds: 1,
+  periodSeconds: 1,
+  timeoutSeconds: 5,
+  failureThreshold: 120,
+});
 
 /** Only a process that hangs for a minute is ended: one under load is slow, and its end would lose calls. */
 const LIVENESS = probe('/healthz', { periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 });
 
 /** No call waits for it (instances announce themselves over the bus, D8): it is for people, and paces upgrades. */
 const READINESS = probe('/readyz', { periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 });
-
-/** Later variables may refer to earlier ones, so the order matters. */
-function hostEnvironment(options: PodOptions, unit: string): readonly EnvVar[] {
-  const { leaf, insecureRegistries } = options.settings;
-  return [
-    ...(leaf ? [field('SINTER_HOST_IP', 'status.hostIP')] : []),
-    field('SINTER_MACHINE', 'spec.nodeName'),
-    field('SINTER_INSTANCE', 'metadata.name'),
-    ...credentialVariables(unit, usesTls(options.settings)),
-    { name: 'SINTER_BOOTSTRAP', value: bootstrap(options) },
-    { name: 'SINTER_HEALTH_PORT', value: String(HEALTH_PORT) },
-    ...(insecureRegistries.length > 0
-      ? [{ name: 'SINTER_INSECURE_REGISTRIES', value: insecureRegistries.join(',') }]
-      : []),
-  ];
-}
-
-const field = (name: string, fieldPath: string): EnvVar => ({ name, valueFrom: { fieldRef: { fieldPath } } });
-
-/** What of a unit's Secrets becomes which variable. */
-function credentialVariables(unit: string, tls: boolean): readonly EnvVar[] {
-  const from = (variable: string, name: string, key: string): EnvVar => ({
-    name: variable,
-    valueFrom: { secretKeyRef: { name, key } },
-  });
-  return [
-    from('SINTER_JWT', unit, 'jwt'),
-    from('SINTER_SEED', seedSecretName(unit), 'seed'),
-    ...(tls ? [from('SINTER_BUS_CA', unit, 'ca.crt')] : []),
-  ];
-}
-
-const usesTls = ({ hub, leaf }: PodSettings): boolean =>
-  leaf?.tls === true || hub.some((url) => url.startsWith('tls://'));
-
-/** JSON in which the kubelet fills in what only it knows; everything else in it is a name without a `$`. */
-function bootstrap({ unit, snapshot, settings }: PodOptions): string {
-  const { namespace, workflow, unit: name, functions } = unitScope(unit, snapshot);
-  const { hub, leaf } = settings;
-  const nearest = leaf ? [`${leaf.tls ? 'tls' : 'nats'}://$(SINTER_HOST_IP):${String(leaf.port)}`] : [];
-  return JSON.stringify({
-    servers: [...nearest, ...hub],
-    ...(leaf?.tls ? { leafServerName: leaf.serverName } : {}),
-    machine: '$(SINTER_MACHINE)',
-    instance: '$(SINTER_INSTANCE)',
-    unit: { namespace, workflow, unit: name },
-    functions,
-  });
-}
 
 function resourcesOf(options: PodOptions): { requests: ResourceList; limits: ResourceList } {
   const members = membersOf(options);
