@@ -10,7 +10,7 @@ import { programFor } from './program.ts';
 import { calledAs, colorsFor, plain } from './terminal.ts';
 import type { Stream, Terminal } from './terminal.ts';
 import { hanging } from './text/layout.ts';
-import { version } from './version.ts';
+import { version } from './package.ts';
 
 /** For what is written to be read; whatever still lingers after that is not waited for. */
 const LINGER_MS = 2_000;

@@ -10,7 +10,7 @@ import type { ClusterFlags } from './clusterFlags.ts';
 import type { ExitCode } from './exit.ts';
 import type { Terminal } from './terminal.ts';
 import { hanging, WIDTH } from './text/layout.ts';
-import { version } from './version.ts';
+import { exampleFolder, version } from './package.ts';
 
 const EXIT_CODES = `
 A run or a cluster: --run means a run on this machine; --cluster, --context, --kubeconfig, and the
@@ -89,11 +89,14 @@ const addDemo: Adder = (program, terminal, onExit) => {
   program
     .command('demo')
     .description('send recorded calls under two policies and compare them; ends by itself within 30 s')
-    .argument('<path>', 'a folder with manifests, two policies and readings/*.jsonl')
+    .argument(
+      '[path]',
+      'a folder with manifests, two policies and readings/*.jsonl; without it the traffic example',
+    )
     .option('--json', 'print exactly one JSON object')
-    .action(async (path: string, o: { json?: true }) => {
+    .action(async (path: string | undefined, o: { json?: true }) => {
       const { demoCommand } = await import('./commands/demo.ts');
-      onExit(await demoCommand({ path, json: o.json === true }, terminal));
+      onExit(await demoCommand({ path: path ?? exampleFolder(), json: o.json === true }, terminal));
     });
 };
 

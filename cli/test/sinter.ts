@@ -19,6 +19,8 @@ export interface Ended {
 }
 
 export interface StartOptions {
+  /** An installed tool, in place of the one of this checkout; `env` is then all of its environment. */
+  readonly program?: string;
   readonly node?: string;
   readonly input?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
@@ -34,9 +36,9 @@ export class Sinter {
   readonly #watchers = new Set<() => void>();
 
   constructor(words: readonly string[], options: StartOptions = {}) {
-    const { node = process.execPath, input, env = {}, cwd } = options;
-    this.process = spawn(node, [LAUNCHER, ...words], {
-      env: { ...process.env, ...env },
+    const { program, node = process.execPath, input, env = {}, cwd } = options;
+    this.process = spawn(program ?? node, program === undefined ? [LAUNCHER, ...words] : words, {
+      env: program === undefined ? { ...process.env, ...env } : env,
       ...(cwd === undefined ? {} : { cwd }),
       stdio: ['pipe', 'pipe', 'pipe'],
     });

@@ -14,7 +14,7 @@ import { EXIT, Interrupted, Refusal } from '../exit.ts';
 import { endedBy, onInterrupt } from '../interrupt.ts';
 import type { Terminal } from '../terminal.ts';
 import { plain } from '../terminal.ts';
-import { version } from '../version.ts';
+import { version } from '../package.ts';
 import { knowsCluster, kubeconfigs } from '../where.ts';
 import { hanging } from '../text/layout.ts';
 import { clusterRefusal } from './failure.ts';

@@ -25,12 +25,12 @@ import { localMachines, thisArchitecture } from '@sinter/operator/local/machines
 import { Progress } from '../progress.ts';
 import { executionsPerCall, recordedInputs, rootOf } from '../root.ts';
 import type { Root } from '../root.ts';
-import type { Terminal } from '../terminal.ts';
+import type { Colors, Terminal } from '../terminal.ts';
 import { aboutRuns, plain } from '../terminal.ts';
 import { comparisonLines } from '../text/comparison.ts';
 import type { Measured } from '../text/comparison.ts';
 import { findingLines } from '../text/findings.ts';
-import { hanging, table, WIDTH } from '../text/layout.ts';
+import { hanging, table, WIDTH, widthOf } from '../text/layout.ts';
 import { artifactOf, edgeText, namedPlan, planLines, reasonOf } from '../text/plan.ts';
 import type { NamedPlan } from '../text/plan.ts';
 
@@ -314,13 +314,20 @@ function report(
   out.line();
   out.line(out.colors.bold('what to try next'));
   const self = aboutRuns(command);
-  const next = [
+  const next: readonly (readonly [string, string])[] = [
     [`${self} run ${options.path}`, 'stays up: change spec.policyRef or a function and save'],
     [`${self} explain ${root.workflow}`, 'every decision, while that runs'],
     [`${self} plan -f ${options.path}`, 'what would run, without starting anything'],
   ];
-  const columns = [{ title: '' }, { title: '', style: out.colors.dim }];
-  for (const line of table(columns, next, { width: WIDTH - 2 })) out.line(`  ${line}`);
+  for (const line of nextLines(next, out.colors)) out.line(`  ${line}`);
+}
+
+/** Side by side; a command that leaves no room beside it has its text below, for it must not be cut. */
+function nextLines(next: readonly (readonly [string, string])[], colors: Colors): readonly string[] {
+  const room = Math.max(...next.map(([, text]) => widthOf(text))) + 4;
+  if (next.some(([command]) => widthOf(command) > WIDTH - room))
+    return next.flatMap(([command, text]) => [command, `    ${colors.dim(text)}`]);
+  return table([{ title: '' }, { title: '', style: colors.dim }], next, { width: WIDTH - 2 });
 }
 
 const planJson = ({ hash, named, result, figures }: Measured): object => ({

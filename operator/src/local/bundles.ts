@@ -2,8 +2,12 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const bundle = (runtime: string): string =>
-  fileURLToPath(new URL(`../../../runtimes/${runtime}/dist/main.js`, import.meta.url));
+/** Beside the bundle of the tool in its package; in a checkout where the build puts them. */
+function bundle(runtime: string): string {
+  const packed = fileURLToPath(new URL(`./${runtime}/main.js`, import.meta.url));
+  if (existsSync(packed)) return packed;
+  return fileURLToPath(new URL(`../../../runtimes/${runtime}/dist/main.js`, import.meta.url));
+}
 
 export const HOST_BUNDLE = bundle('host');
 export const GATEWAY_BUNDLE = bundle('gateway');
