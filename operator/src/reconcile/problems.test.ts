@@ -5,7 +5,7 @@ import type { Deployment, Pod } from '../kube/objects.ts';
 import { deploymentProblem, missingSecret, podProblem } from './problems.ts';
 
 const pod = (status: object): Pod =>
-  ({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, status }) as unknown as Pod;
+  ({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, status });
 const waiting = (reason: string, message = 'm', lastState: object = {}): Pod =>
   pod({ containerStatuses: [{ state: { waiting: { reason, message } }, lastState }] });
 
@@ -50,7 +50,7 @@ it('a Deployment without room says whose limit it is', () => {
       kind: 'Deployment',
       metadata: { name: 'd' },
       status: { conditions: [{ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message }] },
-    }) as unknown as Deployment;
+    });
   assert.equal(
     deploymentProblem(failed('pods "x" is forbidden: exceeded quota: q'))?.reason,
     'QuotaExceeded',

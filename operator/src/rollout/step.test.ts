@@ -37,7 +37,7 @@ const who = (name: string) => ({
 const says = (name: string, revisions: readonly string[], more: Partial<Announcement> = {}) =>
   [
     heardKey(name, `${name}-1`),
-    { ...who(name), state: 'Serving', revisions, ...more } as Announcement,
+    { ...who(name), state: 'Serving', revisions, ...more },
   ] as const;
 const sees = (name: string, routeGeneration: number, roots: Readonly<Record<string, number>> = {}) =>
   [
@@ -196,12 +196,13 @@ describe('ways in while a candidate is tried', () => {
     const entry = { ...NEW.entry, suspended: true, triggers: [trigger('one', 'f-a'), trigger('two', 'f-c')] };
     const target = { ...NEW, entry };
     const write = step(trying({ wanted: { is: 'Run', target } })).actions.find((a) => a.do === 'WriteEntry');
+    assert.ok(write);
     assert.deepEqual(
-      write?.entry.triggers.map((t) => t.name),
+      write.entry.triggers.map((t) => t.name),
       ['one'],
     );
-    assert.deepEqual(write?.entry.functions, ['f-a']);
-    assert.equal(write?.entry.suspended, true);
+    assert.deepEqual(write.entry.functions, ['f-a']);
+    assert.equal(write.entry.suspended, true);
   });
 
   it('who is told to suspend is suspended, also where nothing else can be followed', () => {
