@@ -70,14 +70,21 @@ async function provideTestbed(): Promise<void> {
   await loadSinter();
 }
 
-const helm = (...args: readonly string[]): Promise<string> =>
-  run([target.helm, `--kubeconfig=${target.kubeconfig}`, ...args, '--namespace', SINTER_NAMESPACE], {
-    cwd: ROOT,
-    limitMs: INSTALL_LIMIT_MS,
-  });
+function helm(...args: readonly string[]): Promise<string> {
+  const command = [
+    target.helm,
+    `--kubeconfig=${target.kubeconfig}`,
+    ...args,
+    '--namespace',
+    SINTER_NAMESPACE,
+  ];
+  return run(command, { cwd: ROOT, limitMs: INSTALL_LIMIT_MS });
+}
 
-const kubectl = (...args: readonly string[]): Promise<string> =>
-  run([target.kubectl, `--kubeconfig=${target.kubeconfig}`, ...args], { limitMs: INSTALL_LIMIT_MS });
+function kubectl(...args: readonly string[]): Promise<string> {
+  const command = [target.kubectl, `--kubeconfig=${target.kubeconfig}`, ...args];
+  return run(command, { limitMs: INSTALL_LIMIT_MS });
+}
 
 async function provideSinter(): Promise<void> {
   const { SINTER_VALUES = '' } = process.env;
@@ -86,8 +93,11 @@ async function provideSinter(): Promise<void> {
       'set SINTER_VALUES to a file of values for helm/sinter that names images which this cluster can pull, ' +
         'or say --no-sinter to test what is installed',
     );
-  const releases = await helm('list', '--all', '--short');
-  const wasThere = releases.split('\n').includes(RELEASE);
+  const wasThere = await helm('status', RELEASE).then(
+    () => true,
+    () => false,
+  );
+  assertNotInterrupted();
   if (!wasThere) undo.push({ what: 'Sinter', how: uninstall });
   const values = SINTER_VALUES === '' ? VALUES : SINTER_VALUES;
   await step(`installing helm/sinter into ${SINTER_NAMESPACE}`, async () => {

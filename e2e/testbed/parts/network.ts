@@ -4,7 +4,7 @@
  * This machine reaches pods and Services by routes: a pod through its machine, a Service through the first machine, whose
  * kube-proxy sends it on. Nothing leaves by this machine's own default route.
  */
-import { attempt, run, succeeds } from '../command.ts';
+import { attempt, run, succeeds, until } from '../command.ts';
 import type { Machine } from '../places.ts';
 import { MACHINES, NETWORK, addressOf, linkOf, podRangeOf } from '../places.ts';
 
@@ -49,9 +49,11 @@ export async function isPlugged(machine: Machine): Promise<boolean> {
   return code === 0 && /[<,]UP[,>]/.test(stdout);
 }
 
-/** Routes go with the bridge. */
+/** Routes go with the bridge. A cable goes by itself, too, a moment after the machine that had its other end. */
 export async function removeNetwork(): Promise<void> {
-  for (const machine of MACHINES)
-    if (await hasLink(linkOf(machine))) await ip('link', 'delete', linkOf(machine));
-  if (await hasLink(NETWORK.bridge)) await ip('link', 'delete', NETWORK.bridge);
+  for (const name of [...MACHINES.map(linkOf), NETWORK.bridge])
+    await until(`link ${name} is gone`, async () => {
+      await attempt(['ip', 'link', 'delete', name]);
+      return !(await hasLink(name));
+    });
 }
