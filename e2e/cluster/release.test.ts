@@ -72,7 +72,11 @@ describe('a release', { skip: WITHOUT_SINTER }, () => {
       throw cause;
     }
   });
-  after(() => kubectl(['delete', 'namespace', namespace, '--ignore-not-found', '--wait=false']));
+  after(async () => {
+    // First the release: some of it is the cluster's, and does not go with the namespace.
+    await helm(['uninstall', own.name, '--namespace', namespace, '--ignore-not-found', '--wait']);
+    await kubectl(['delete', 'namespace', namespace, '--ignore-not-found', '--wait=false']);
+  });
 
   it('comes up by itself: keys and certificates are made, and every pod is ready', async () => {
     await allReady();
