@@ -4,8 +4,7 @@ import { describe, it } from 'node:test';
 import type { Deployment, Pod } from '../kube/objects.ts';
 import { deploymentProblem, missingSecret, podProblem } from './problems.ts';
 
-const pod = (status: object): Pod =>
-  ({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, status });
+const pod = (status: object): Pod => ({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, status });
 const waiting = (reason: string, message = 'm', lastState: object = {}): Pod =>
   pod({ containerStatuses: [{ state: { waiting: { reason, message } }, lastState }] });
 
@@ -44,13 +43,12 @@ describe('a pod', () => {
 });
 
 it('a Deployment without room says whose limit it is', () => {
-  const failed = (message: string): Deployment =>
-    ({
-      apiVersion: 'apps/v1',
-      kind: 'Deployment',
-      metadata: { name: 'd' },
-      status: { conditions: [{ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message }] },
-    });
+  const failed = (message: string): Deployment => ({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'd' },
+    status: { conditions: [{ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message }] },
+  });
   assert.equal(
     deploymentProblem(failed('pods "x" is forbidden: exceeded quota: q'))?.reason,
     'QuotaExceeded',

@@ -35,10 +35,7 @@ const who = (name: string) => ({
   architecture: 'amd64',
 });
 const says = (name: string, revisions: readonly string[], more: Partial<Announcement> = {}) =>
-  [
-    heardKey(name, `${name}-1`),
-    { ...who(name), state: 'Serving', revisions, ...more },
-  ] as const;
+  [heardKey(name, `${name}-1`), { ...who(name), state: 'Serving', revisions, ...more }] as const;
 const sees = (name: string, routeGeneration: number, roots: Readonly<Record<string, number>> = {}) =>
   [
     heardKey(name, `${name}-1`),
