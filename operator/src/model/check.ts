@@ -10,6 +10,7 @@
 import { codeFindings } from './code.ts';
 import { directoryOf, nameOfObject, placeIn } from './directory.ts';
 import type { Directory } from './directory.ts';
+import { environmentTooLarge } from './environmentSize.ts';
 import { error } from './finding.ts';
 import type { Finding, ObjectName } from './finding.ts';
 import { syncCycle } from './graph.ts';
@@ -37,6 +38,7 @@ export function check(application: Application): readonly Finding[] {
 const functionFindings = (fn: FunctionObject, directory: Directory): readonly Finding[] => [
   ...codeFindings(fn, directory),
   ...missingSources(fn, directory),
+  ...environmentTooLarge(fn, directory),
   ...sharedThoughExternal(fn, directory),
 ];
 
