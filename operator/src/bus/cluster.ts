@@ -59,6 +59,8 @@ export interface UnitCredentials {
   issue(scope: UnitScope): IssuedCredential;
   /** A third of the life is over. Never of a credential that has no end, nor of one that is not ours to renew. */
   isDue(expiresAtMs: number | undefined): boolean;
+  /** In how many milliseconds it will be due, 0 where it is; undefined: never. */
+  dueInMs(expiresAtMs: number | undefined): number | undefined;
   /** For the key that the unit has: what to write into the Secret, and to deliver. Never a seed. */
   renew(scope: UnitScope, publicKey: string): RenewedCredential;
   /**

@@ -34,6 +34,10 @@ export function unitCredentials(options: UnitCredentialOptions): UnitCredentials
     return found;
   };
   const validity = () => ({ nowMs: options.now(), lifetimeMs: options.lifetimeMs });
+  const dueInMs = (expiresAtMs: number | undefined): number | undefined =>
+    expiresAtMs === undefined || options.issuing()?.kind !== 'Signs'
+      ? undefined
+      : Math.max(0, expiresAtMs - (2 * options.lifetimeMs) / 3 - options.now());
   return {
     ca: options.ca,
     revoke: options.revoke,
@@ -46,10 +50,8 @@ export function unitCredentials(options: UnitCredentialOptions): UnitCredentials
       if (from.kind === 'Shares') return withoutSeed(shared(from.credential));
       return plain(renewUnit(from.signers, scope, publicKey, validity()));
     },
-    isDue: (expiresAtMs) =>
-      options.issuing()?.kind === 'Signs' &&
-      expiresAtMs !== undefined &&
-      options.now() >= expiresAtMs - (2 * options.lifetimeMs) / 3,
+    isDue: (expiresAtMs) => dueInMs(expiresAtMs) === 0,
+    dueInMs,
     deliver: (renewed, instances) =>
       deliver(
         options.link,

@@ -72,7 +72,8 @@ export interface ClusterBusRun extends ClusterBus {
   close(): Promise<void>;
 }
 
-const QUIET_MS = 60_000;
+/** Longest pause between rounds; shorter where credentials live so briefly that a twelfth of their life is. */
+const LONGEST_QUIET_MS = 60_000;
 const SOON_MS = 2_000;
 const AFTER_FAILURE_MS = 5_000;
 /** Gateways are told again for so long after a renewal: one that was away hears it then. */
@@ -91,6 +92,7 @@ class Bus implements ClusterBusRun {
   readonly #link: OperatorLink;
   readonly #servers = new BusServers();
   readonly #watchers = new Set<() => void>();
+  readonly #quietMs: number;
   #world: BusWorld | undefined;
   #operator: LinkSettings['credential'] | undefined;
   #missing: BusFinding | undefined;
@@ -106,6 +108,7 @@ class Bus implements ClusterBusRun {
 
   constructor(options: ClusterBusOptions) {
     this.#options = options;
+    this.#quietMs = Math.min(LONGEST_QUIET_MS, options.settings.credentialLifetimeMs / 12);
     this.#link = new OperatorLink({
       listener: {
         onAnnouncement: (a) => {
@@ -189,7 +192,7 @@ class Bus implements ClusterBusRun {
         return false;
       },
     );
-    const againMs = this.#options.isLeader() ? await this.#lead(plan.world, nowMs) : QUIET_MS;
+    const againMs = this.#options.isLeader() ? await this.#lead(plan.world, nowMs) : this.#quietMs;
     this.#changed();
     return prepared ? againMs : Math.min(againMs, AFTER_FAILURE_MS);
   }
@@ -253,9 +256,9 @@ class Bus implements ClusterBusRun {
   }
 
   async #lead(world: BusWorld, nowMs: number): Promise<number> {
-    const again = world.servers ? await this.#tellServers(world.servers, world.ca, nowMs) : QUIET_MS;
+    const again = world.servers ? await this.#tellServers(world.servers, world.ca, nowMs) : this.#quietMs;
     await this.#tellGateways(world.gatewayJwt, nowMs);
-    return this.#link.up ? again : Math.min(again, AFTER_FAILURE_MS);
+    return Math.min(again, this.#quietMs, this.#link.up ? Infinity : AFTER_FAILURE_MS);
   }
 
   async #tellServers(
