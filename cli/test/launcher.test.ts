@@ -144,6 +144,24 @@ describe('no mistake', { concurrency: 2 }, () => {
     assert.equal(code, 0);
   });
 
+  test('what speaks to clusters is loaded only by who asks one', async () => {
+    const hook =
+      "import { registerHooks } from 'node:module'; let n = 0;" +
+      "registerHooks({ load: (url, at, next) => { n += url.includes('/kube/') ? 1 : 0; return next(url, at); } });" +
+      "process.on('exit', () => process.stderr.write('kube ' + n + '\\n'));";
+    const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(hook)}`;
+    for (const [words, says] of [
+      [['version'], /^kube 0$/m],
+      [['run', '/nowhere'], /^kube 0$/m],
+      [['demo', '/nowhere'], /^kube 0$/m],
+      [['plan', '-f', '/nowhere'], /^kube 0$/m],
+      [['explain', 'a', '--kubeconfig', KUBECONFIG], /^kube [1-9]/m],
+    ] as const) {
+      const { err } = await sinter(words, { env: { NODE_OPTIONS } });
+      assert.match(err, says, words.join(' '));
+    }
+  });
+
   test('a reader that goes away early is no defect', () => {
     const launcher = new URL('../bin/sinter.mjs', import.meta.url).pathname;
     const script = '"$0" "$1" plan -f "$2" --json | head -c 10';
