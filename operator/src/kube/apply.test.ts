@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ANNOTATION, applyObject, applyStatus, isAsDesired, type Applied } from './apply.ts';
 import { kubeClient, type KubeClient } from './client.ts';
+import { isConflict } from './errors.ts';
 import { KINDS, type ConfigMap, type KubeObject } from './objects.ts';
 import { scriptedServer, status, type Asked, type ScriptedServer } from './testServer.ts';
 
@@ -178,7 +179,7 @@ test('without a current object it is always sent; the version says whether anyth
   assert.equal(wire.asked.length, 2);
 });
 
-test('a status goes to its subresource, only for this very object, and is skipped when it stands there', async () => {
+test('a status goes to its subresource, and is skipped when it stands there', async () => {
   await using at = await setting();
   await at.apply(DATA);
   const report = (wanted: object, uid = at.server.uid): Promise<Applied<KubeObject>> => {
@@ -194,12 +195,13 @@ test('a status goes to its subresource, only for this very object, and is skippe
   assert.deepEqual(asked.body, {
     apiVersion: 'v1',
     kind: 'ConfigMap',
-    metadata: { name: 'one', namespace: 'default', uid: at.server.uid },
+    metadata: { name: 'one', namespace: 'default' },
     status: { count: 1 },
   });
   assert.equal((await report({ count: 1 })).what, 'unchanged');
   assert.equal((await report({ count: 1 }, 'seen by another process')).what, 'unchanged');
-  assert.equal((await report({ count: 2 }, 'seen by another process')).what, 'changed');
+  assert.equal((await report({ count: 2 })).what, 'changed');
+  await assert.rejects(report({ count: 3 }, 'of a former life'), isConflict);
 });
 
 test('whether it would write can be asked before', async () => {

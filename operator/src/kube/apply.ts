@@ -18,7 +18,8 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../model/canonical.ts';
 import type { KubeClient } from './client.ts';
-import type { Kind, KubeObject } from './objects.ts';
+import { ApiError } from './errors.ts';
+import { keyOf, type Kind, type KubeObject } from './objects.ts';
 import { appliedFields, ownsExactly, shows } from './owned.ts';
 
 export const ANNOTATION = 'sinter.dev/applied';
@@ -70,13 +71,16 @@ export interface ApplyStatusRequest<T extends KubeObject> {
   readonly signal: AbortSignal;
 }
 
-/** Never creates: NotFound when it is gone, a Conflict when it was made anew under its name meanwhile. */
+/**
+ * Never creates: NotFound when it is gone. A Conflict when it was made anew under its name meanwhile: the server does not look
+ * at a uid in a status, so this is found afterwards, and the new object has a status that the next reconcile mends.
+ */
 export async function applyStatus<T extends KubeObject>(request: ApplyStatusRequest<T>): Promise<Applied<T>> {
   const { client, kind, current, manager, signal } = request;
-  const { name, namespace, uid } = current.metadata;
+  const { name, namespace } = current.metadata;
   const { apiVersion, kind: kindName } = kind;
   const status = stripped(request.status);
-  const body = { apiVersion, kind: kindName, metadata: stripped({ name, namespace, uid }), status };
+  const body = { apiVersion, kind: kindName, metadata: stripped({ name, namespace }), status };
   const wanted = { subresource: 'status', manager, hash: hashOf(body) };
   const sameValues = (fields: string): boolean =>
     shows(fields, { status }, { status: (current as { readonly status?: unknown }).status });
@@ -84,8 +88,16 @@ export async function applyStatus<T extends KubeObject>(request: ApplyStatusRequ
   const options = { fieldManager: manager, subresource: 'status' as const, signal };
   const { object } = await client.apply(kind, body, options);
   remember(object, wanted);
+  if (object.metadata.uid !== current.metadata.uid) throw madeAnew(current);
   return { what: sameVersion(current, object) ? 'unchanged' : 'changed', object };
 }
+
+const madeAnew = (before: KubeObject): ApiError =>
+  new ApiError(`the status of ${before.kind} ${keyOf(before.metadata)}`, {
+    status: 409,
+    reason: 'Conflict',
+    message: `the object of uid ${before.metadata.uid ?? ''} was deleted and made anew`,
+  });
 
 /** The object as it is sent, with the hash of what it says. */
 function signed(desired: KubeObject): { readonly body: KubeObject; readonly hash: string } {

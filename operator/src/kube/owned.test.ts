@@ -88,7 +88,7 @@ const CASES: Readonly<Record<string, readonly [boolean, FieldTree, KubeObject]>>
     object({ spec: { a: 'b' } }),
   ],
   'nothing at all': [false, {}, object({ spec: { a: 1 } })],
-  'only what says which object it is': [true, {}, object({}, { uid: 'u' })],
+  'only what says which object it is': [true, {}, object({})],
   'members of a set': [
     true,
     { 'f:metadata': { 'f:finalizers': { 'v:"x"': {}, 'v:"y"': {} } } },

@@ -49,7 +49,7 @@ export function keptFields(
 /** Fields that the server never notes: they say which object it is. */
 const IDENTITY: Readonly<Record<string, readonly string[]>> = {
   '': ['apiVersion', 'kind'],
-  metadata: ['name', 'namespace', 'uid'],
+  metadata: ['name', 'namespace'],
 };
 
 /** True when the manager owns exactly the fields of `desired`: nobody took one, and none is left from an earlier apply. */
