@@ -28,7 +28,7 @@ import { isConflict } from './kube/errors.ts';
 import { controllers, followPods } from './reconcile/controllers.ts';
 import { faultPoint } from './reconcile/faults.ts';
 import { MANAGER, SINTER } from './reconcile/kinds.ts';
-import { watches } from './reconcile/stores.ts';
+import { graphNamesOf, watches } from './reconcile/stores.ts';
 import type { Stores } from './reconcile/stores.ts';
 import type { PodSettings } from './resources/index.ts';
 import { Metrics, errorText, newLogger, telemetryServer } from './telemetry/index.ts';
@@ -266,6 +266,9 @@ class Operator {
     const counted = new WeakSet();
     const stops = [
       followPods(this.#stores, reports),
+      this.#stores.workflows.onChange(({ type, object: { metadata } }) => {
+        if (type === 'deleted') this.#clients.metrics.forget(metadata.namespace ?? '', metadata.name);
+      }),
       this.#stores.busPods.onChange(() => {
         this.#bus.wake();
       }),
@@ -273,7 +276,9 @@ class Operator {
         const seen = about && reports.observation(about);
         if (!seen || counted.has(seen)) return;
         counted.add(seen);
-        this.#clients.metrics.seen(seen, () => true);
+        // A function that an instance makes up is no label of ours.
+        const names = graphNamesOf(this.#stores.workflows.get(`${seen.namespace}/${seen.workflow}`));
+        this.#clients.metrics.seen(seen, (fn) => names.has(fn));
       }),
     ];
     const timer = setInterval(() => {

@@ -79,6 +79,12 @@ export function functionKeysOf(workflow: StoredObject): readonly string[] {
   });
 }
 
+/** The names in the graph of a Workflow. */
+export function graphNamesOf(workflow: StoredObject | undefined): ReadonlySet<string> {
+  const read = workflow && reading('Workflow', workflow);
+  return new Set(read?.ok ? read.declared.object.spec.functions.map((f) => f.name) : []);
+}
+
 /** Where a Workflow answers, by host and path: of two with one address the older keeps it. */
 export function addressesOf(workflow: StoredObject): readonly string[] {
   const read = reading('Workflow', workflow);
