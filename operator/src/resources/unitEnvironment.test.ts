@@ -27,7 +27,7 @@ function kubelet(
   for (const { prefix, secretRef } of envFrom)
     for (const [key, value] of Object.entries(secrets[secretRef.name] ?? {})) out.set(prefix + key, value);
   for (const { name, value, valueFrom } of env) {
-    if (value !== undefined) out.set(name, expanded(value, out));
+    if (!valueFrom) out.set(name, expanded(value ?? '', out));
     if (!valueFrom || !('secretKeyRef' in valueFrom)) continue;
     const found = secrets[valueFrom.secretKeyRef.name]?.[valueFrom.secretKeyRef.key];
     if (found !== undefined) out.set(name, found);

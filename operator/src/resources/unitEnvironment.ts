@@ -52,8 +52,7 @@ function functionEnvironment(fn: SnapshotFunction, configMaps: Lookup<ConfigMap>
   };
   for (const { prefix, configMapRef, secretRef } of fn.spec.envFrom) {
     if (configMapRef)
-      for (const [key, value] of dataOf(configMaps(configMapRef.name)))
-        put(prefix + key, { value: literal(value) });
+      for (const [key, value] of dataOf(configMaps(configMapRef.name))) put(prefix + key, valueOf(value));
     if (!secretRef) continue;
     above();
     const { name, optional } = secretRef;
@@ -83,7 +82,10 @@ function sourceOf(
     return { valueFrom: { secretKeyRef: { name, key, ...(optional ? { optional } : {}) } } };
   }
   const configMap = valueFrom?.configMapKeyRef;
-  if (!configMap) return { value: literal(value) };
+  if (!configMap) return valueOf(value);
   const text = own(configMaps(configMap.name)?.data, configMap.key);
-  return text === undefined ? undefined : { value: literal(text) };
+  return text === undefined ? undefined : valueOf(text);
 }
+
+/** The API server keeps no empty value: what is not said is empty. */
+const valueOf = (text: string): Omit<EnvVar, 'name'> => (text === '' ? {} : { value: literal(text) });
