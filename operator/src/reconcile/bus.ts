@@ -271,7 +271,7 @@ class Bus implements ClusterBusRun {
     const {
       behind,
       changed,
-      againAfterMs = QUIET_MS,
+      againAfterMs = this.#quietMs,
     } = await this.#servers.round(servers, wanted, system, nowMs);
     this.#behind = behind;
     for (const what of changed) this.#log('info', `bus: told ${what}`);
