@@ -66,10 +66,12 @@ export function chooseWorkflow(runs: readonly RunState[], wanted: Wanted): Found
   throw new Refusal(EXIT.refused, message);
 }
 
-function noWorkflow(all: readonly FoundWorkflow[], { workflow, namespace }: Wanted): string {
+function noWorkflow(all: readonly FoundWorkflow[], { workflow, namespace, run }: Wanted): string {
   const names = [...new Set(all.map(({ workflow: w }) => `${w.namespace}/${w.workflow}`))].sort();
   const there = names.length === 0 ? 'nothing runs in it' : `there are ${names.join(', ')}`;
-  return `workflow '${workflow}'${namespace === undefined ? '' : ` in namespace '${namespace}'`} does not run; ${there}`;
+  const where = namespace === undefined ? '' : ` in namespace '${namespace}'`;
+  const other = run === undefined ? '; --cluster asks the cluster instead' : '';
+  return `workflow '${workflow}'${where} does not run on this machine; ${there}${other}`;
 }
 
 function severalRuns(named: readonly FoundWorkflow[], { workflow }: Wanted): string {

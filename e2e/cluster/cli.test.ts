@@ -313,20 +313,10 @@ it('who may not is told what, and who is not known is told so', () =>
     assert.deepEqual([unknown.code, refused.code], [1, 1]);
     narrow(unknown.err + refused.err);
 
-    const rule = [
-      '--verb=get,list',
-      '--resource=workflows.sinter.dev,workflowplans.sinter.dev,functions.sinter.dev,optimizationpolicies.sinter.dev',
-    ];
-    await kubectl(['create', 'role', 'reader', '-n', namespace, ...rule]);
-    const bind = [
-      'rolebinding',
-      'reader',
-      '-n',
-      namespace,
-      '--role=reader',
-      `--serviceaccount=${namespace}:guest`,
-    ];
-    await kubectl(['create', ...bind]);
+    const own = ['workflows', 'workflowplans', 'functions', 'optimizationpolicies'].map(
+      (r) => `${r}.sinter.dev`,
+    );
+    await allow(namespace, 'role', ['get', 'list'], [...own, 'configmaps']);
     const empty = await tool(['explain', 'shop'], guest);
     assert.match(empty.err, /there is no Workflow 'shop'/);
     const plan = await tool(['plan', '-f', 'app'], guest);
@@ -335,4 +325,28 @@ it('who may not is told what, and who is not known is told so', () =>
       /may not do that \((nodes|clusteroptimizationpolicies\S*) is forbidden/,
     );
     assert.equal(plan.code, 1);
+
+    const shared = `${namespace}-plan`;
+    try {
+      await allow(namespace, 'clusterrole', ['list'], ['nodes', 'clusteroptimizationpolicies.sinter.dev']);
+      const may = await tool(['plan', '-f', 'app', '--exit-code'], guest);
+      assert.equal(may.code, 6, may.err);
+    } finally {
+      await kubectl(['delete', 'clusterrole,clusterrolebinding', shared, '--ignore-not-found']);
+    }
   }));
+
+/** Gives the guest a Role in the namespace, or a ClusterRole that is named by it. */
+async function allow(
+  namespace: string,
+  kind: 'role' | 'clusterrole',
+  verbs: readonly string[],
+  resources: readonly string[],
+): Promise<void> {
+  const name = kind === 'role' ? 'reader' : `${namespace}-plan`;
+  const where = kind === 'role' ? ['-n', namespace] : [];
+  const rule = [`--verb=${verbs.join(',')}`, `--resource=${resources.join(',')}`];
+  await kubectl(['create', kind, name, ...where, ...rule]);
+  const bind = [`${kind}binding`, name, `--${kind}=${name}`, `--serviceaccount=${namespace}:guest`];
+  await kubectl(['create', ...bind, ...where]);
+}
