@@ -113,7 +113,10 @@ test('several runs or namespaces are listed, not guessed', () => {
   assert.equal(twoNamespaces.exitCode, 1);
   assert.match(twoNamespaces.message, /several namespaces: a, b; choose one with -n/);
   const none = refusal(() => chooseWorkflow([runState(1, ['b/w'])], wanted('w', 'c')));
-  assert.match(none.message, /'w' in namespace 'c' does not run on this machine; there are b\/w; --cluster asks/);
+  assert.match(
+    none.message,
+    /'w' in namespace 'c' does not run on this machine; there are b\/w; --cluster asks/,
+  );
 });
 
 test('the root of the example: its open trigger, its sample and its readings', () => {
