@@ -2,7 +2,7 @@
  * A NATS of the user's own (D11): what the user hands over, and what it must let us do.
  *
  * Owns: reading the user's Secret, and the claims that the user's accounts must carry (`accountClaims`, as JSON; steps in
- * docs/nats.md). Two ways:
+ * docs/guides/nats.md). Two ways:
  *
  *  SigningKey        two accounts of the user's, with Sinter's exports and imports, and a signing key for each. Units get
  *                    credentials of their own: the graph is enforced. Sinter cannot change an account, so it cannot revoke.

@@ -61,7 +61,7 @@ async function jetstreamFindings(nc: NatsConnection): Promise<readonly BusFindin
       error(
         'JetStreamDomainMissing',
         `JetStream answers, but not as domain '${HUB_DOMAIN}': set 'domain: ${HUB_DOMAIN}' in the server's jetstream ` +
-          `block, or map '$JS.${HUB_DOMAIN}.API.>' in the account, see docs/nats.md`,
+          `block, or map '$JS.${HUB_DOMAIN}.API.>' in the account, see docs/guides/nats.md`,
       ),
     ];
   return [

@@ -147,7 +147,7 @@ const away = (message: string): BusFinding => ({ reason: 'BusUnavailable', sever
 function invalid({ externalSecret, namespace }: BusSettings, isThere: boolean, problem: string): BusPlan {
   const message = isThere
     ? `Secret ${namespace}/${externalSecret} cannot be used: ${problem}`
-    : `Secret ${namespace}/${externalSecret} with what leads to your NATS is not there: make it, see docs/nats.md`;
+    : `Secret ${namespace}/${externalSecret} with what leads to your NATS is not there: make it, see docs/guides/nats.md`;
   return { writes: [], missing: { reason: 'BusCredentialInvalid', severity: 'Error', message } };
 }
 
