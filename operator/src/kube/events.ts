@@ -122,6 +122,7 @@ class EventRecorder implements Recorder {
   }
 
   async flush(): Promise<void> {
+    await this.#sending;
     for (const [key, series] of this.#series) if (series.toldCount < series.count) this.#send(key, series);
     await this.#sending;
   }
