@@ -156,8 +156,9 @@ export class StaleSocket extends NoAnswer {}
 function failure(name: string, cause: unknown, bound: Bound, reused: boolean): Error {
   const why = bound.reason();
   if (why !== undefined) return why instanceof Error ? why : new NoAnswer(`${name}: ended`, { cause: why });
-  const text = `${name}: ${cause instanceof Error ? cause.message : String(cause)}`;
-  const { code } = cause as { code?: unknown };
+  const { code, message } = cause as { readonly code?: string; readonly message?: string };
+  // Of a body that is cut, Node says only "aborted".
+  const text = `${name}: ${message === 'aborted' ? 'the connection was lost' : (message ?? 'failed')}`;
   const stale = reused && (code === 'ECONNRESET' || code === 'EPIPE');
   return stale ? new StaleSocket(text, { cause }) : new NoAnswer(text, { cause });
 }
