@@ -165,6 +165,22 @@ test('a webhook that overrides us costs one write, not one for ever', async () =
   assert.equal((await at.apply({ data: { x: '5' } })).what, 'unchanged');
 });
 
+test('a copy that does not show our last write yet is not believed', async () => {
+  await using at = await setting();
+  await at.apply(DATA);
+  const { current: old } = at.server;
+  const other = { data: { x: 'other' } };
+  assert.equal((await at.apply(other, old)).what, 'changed');
+  assert.equal((await at.apply(other, old)).what, 'unchanged', 'it was sent a moment ago');
+  assert.equal(
+    (await at.apply(DATA, old)).what,
+    'changed',
+    'the old copy shows it, the server does not any more',
+  );
+  assert.equal((await at.apply(DATA)).what, 'unchanged');
+  assert.equal(at.server.writes, 3);
+});
+
 test('without a current object it is always sent; the version says whether anything changed', async () => {
   await using wire = await scriptedServer((asked) => {
     const sent = asked.body as KubeObject;

@@ -14,6 +14,8 @@
  *  2. What was applied before and is not wanted any more is removed, also after a restart.
  *  3. Where the server never notes what we sent (a field that it drops, a webhook that overrides), the second identical
  *     apply is the last one: what it made of it is remembered.
+ *  4. A copy that the watch has not brought up to our last write is not believed: the same wish is not sent twice, and
+ *     another one is sent, also when the old copy shows it already.
  */
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../model/canonical.ts';
@@ -38,17 +40,19 @@ export interface ApplyRequest<T extends KubeObject> {
   /** As the store shows it (an informer with this manager in `keepFieldsOf`); undefined: there is none, or nobody looks. */
   readonly current: T | undefined;
   readonly manager: string;
+  /** Take fields from other managers; default true. Without it: a Conflict where somebody else owns one. */
+  readonly force?: boolean;
   readonly signal: AbortSignal;
 }
 
 export async function applyObject<T extends KubeObject>(request: ApplyRequest<T>): Promise<Applied<T>> {
-  const { client, kind, current, manager, signal } = request;
+  const { client, kind, current, manager, force = true, signal } = request;
   const { body, hash } = signed(request.desired);
   const wanted = { subresource: '', manager, hash };
   if (current !== undefined && isApplied(current, body, wanted, () => annotated(current) === hash))
     return { what: 'unchanged', object: current };
-  const { object, created } = await client.apply(kind, body, { fieldManager: manager, signal });
-  remember(object, wanted);
+  const { object, created } = await client.apply(kind, body, { fieldManager: manager, force, signal });
+  remember(current, object, wanted);
   if (created) return { what: 'created', object };
   return { what: sameVersion(current, object) ? 'unchanged' : 'changed', object };
 }
@@ -87,7 +91,7 @@ export async function applyStatus<T extends KubeObject>(request: ApplyStatusRequ
   if (isApplied(current, body, wanted, sameValues)) return { what: 'unchanged', object: current };
   const options = { fieldManager: manager, subresource: 'status' as const, signal };
   const { object } = await client.apply(kind, body, options);
-  remember(object, wanted);
+  remember(current, object, wanted);
   if (object.metadata.uid !== current.metadata.uid) throw madeAnew(current);
   return { what: sameVersion(current, object) ? 'unchanged' : 'changed', object };
 }
@@ -121,7 +125,7 @@ function stripped<T>(value: T): T {
   return Object.fromEntries(given.map(([name, part]) => [name, stripped<unknown>(part)])) as T;
 }
 
-/** What is asked for, and of whom the answer to it is remembered. */
+/** What is asked for, and by whom. */
 interface Wanted {
   readonly subresource: string;
   readonly manager: string;
@@ -134,30 +138,40 @@ function isApplied(
   wanted: Wanted,
   sameValues: (fields: string) => boolean,
 ): boolean {
+  const last = answers.get(placeIn(current, wanted));
+  // A copy as old as it was when we wrote says nothing about what we wrote.
+  if (last?.before !== undefined && last.before === current.metadata.resourceVersion)
+    return last.hash === wanted.hash;
   const fields = appliedFields(current, wanted.manager, wanted.subresource);
   if (fields === undefined) return false;
-  return (
-    (ownsExactly(fields, body) && sameValues(fields)) || remembered(current, wanted) === trace(wanted, fields)
-  );
+  if (ownsExactly(fields, body) && sameValues(fields)) return true;
+  return last?.hash === wanted.hash && last.fieldsHash === hashOf(fields);
 }
 
-/** What the server made of the last apply of each object: where it differs from what we sent, sending it again is no use. */
-const answers = new Map<string, string>();
+/** The last apply of an object. */
+interface Answer {
+  readonly hash: string;
+  /** The version of the copy that we had then. */
+  readonly before: string | undefined;
+  /** What the server noted as ours: where that is not what we sent, sending it again is no use. */
+  readonly fieldsHash: string;
+}
+
+const answers = new Map<string, Answer>();
 const ANSWERS_MAX = 10_000;
 
 const placeIn = ({ metadata }: KubeObject, { manager, subresource }: Wanted): string =>
   `${metadata.uid ?? ''} ${manager} ${subresource}`;
 
-const trace = ({ hash }: Wanted, fields: string): string => `${hash} ${hashOf(fields)}`;
-
-const remembered = (object: KubeObject, wanted: Wanted): string | undefined =>
-  answers.get(placeIn(object, wanted));
-
-function remember(object: KubeObject, wanted: Wanted): void {
-  const fields = appliedFields(object, wanted.manager, wanted.subresource);
-  const place = placeIn(object, wanted);
+function remember(before: KubeObject | undefined, after: KubeObject, wanted: Wanted): void {
+  const { hash, manager, subresource } = wanted;
+  const place = placeIn(after, wanted);
   answers.delete(place);
-  if (fields !== undefined) answers.set(place, trace(wanted, fields));
+  answers.set(place, {
+    hash,
+    before: before?.metadata.resourceVersion,
+    fieldsHash: hashOf(appliedFields(after, manager, subresource) ?? ''),
+  });
   const oldest = answers.size > ANSWERS_MAX ? answers.keys().next().value : undefined;
   if (oldest !== undefined) answers.delete(oldest);
 }
