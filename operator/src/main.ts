@@ -16,6 +16,7 @@ import type { ClusterBusRun } from './reconcile/bus.ts';
 import { busPodOf, secretStore } from './reconcile/busKube.ts';
 import { parseConfig } from './config/config.ts';
 import type { Config } from './config/config.ts';
+import { applyObject } from './kube/apply.ts';
 import { connection } from './kube/connection.ts';
 import { kubeClient } from './kube/client.ts';
 import type { KubeClient } from './kube/client.ts';
@@ -225,10 +226,16 @@ class Operator {
     const spec = this.#config.SINTER_DEFAULT_POLICY;
     if (spec === undefined) return;
     const { apiVersion, kind } = SINTER.clusterPolicies;
-    const policy = { apiVersion, kind, metadata: { name: 'default' }, spec };
+    const desired = { apiVersion, kind, metadata: { name: 'default' }, spec };
     try {
-      await client.apply(SINTER.clusterPolicies, policy, {
-        fieldManager: MANAGER.defaults,
+      const current = await client.find(SINTER.clusterPolicies, desired.metadata, { signal });
+      const manager = MANAGER.defaults;
+      await applyObject({
+        client,
+        kind: SINTER.clusterPolicies,
+        desired,
+        current,
+        manager,
         force: false,
         signal,
       });
