@@ -33,6 +33,8 @@ export interface ClusterBus {
 export interface BusStore {
   /** The bucket for the code of a namespace; before the first `putModule` there. */
   provideNamespace(namespace: string): Promise<readonly Change[]>;
+  /** Deletes that bucket: no workflow is left there. */
+  discardNamespace(namespace: string): Promise<readonly Change[]>;
   putModule(namespace: string, bytes: Uint8Array): Promise<PutModule>;
   /**
    * A stream for each function with an async in-edge. Those of other functions of the workflow go when they are empty

@@ -4,7 +4,13 @@ import { jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { asyncStream, deadSubject, workSubject } from '@sinter/contract';
 import { startTestBus } from '../local/nats/testBus.ts';
-import { hubManager, provisionAsync, provisionBuckets, provisionNamespace } from './provision.ts';
+import {
+  discardNamespace,
+  hubManager,
+  provisionAsync,
+  provisionBuckets,
+  provisionNamespace,
+} from './provision.ts';
 
 const traffic = { namespace: 'default', workflow: 'traffic' };
 const other = { namespace: 'default', workflow: 'traffic-2' };
@@ -34,9 +40,11 @@ describe('the bus agrees with what is wanted', () => {
     assert.deepEqual(await provisionBuckets(nc), []);
   });
 
-  it("makes a namespace's bucket of modules once", async () => {
+  it("makes a namespace's bucket of modules once, and deletes it", async () => {
     assert.equal((await provisionNamespace(nc, 'default'))[0]?.kind, 'Created');
     assert.deepEqual(await provisionNamespace(nc, 'default'), []);
+    assert.equal((await discardNamespace(nc, 'default'))[0]?.kind, 'Deleted');
+    assert.deepEqual(await discardNamespace(nc, 'default'), []);
   });
 
   it('makes a stream and its consumer for each async callee, once', async () => {

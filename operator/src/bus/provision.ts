@@ -52,6 +52,14 @@ export async function provisionNamespace(
   return ensureStream(await hubManager(nc), modulesSpec(namespace), replicas);
 }
 
+/** Deletes the bucket for the code of a namespace in which no workflow is left. */
+export async function discardNamespace(nc: NatsConnection, namespace: string): Promise<readonly Change[]> {
+  const stream = modulesSpec(namespace).name;
+  const jsm = await hubManager(nc);
+  const deleted = await orNotFound(jsm.streams.delete(stream), JetStreamApiCodes.StreamNotFound);
+  return deleted ? [{ kind: 'Deleted', stream }] : [];
+}
+
 /** A stream and its consumer for each function with an async in-edge; those of other functions go when they are empty. */
 export async function provisionAsync(
   nc: NatsConnection,

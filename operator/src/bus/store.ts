@@ -7,7 +7,7 @@ import type { EntryRecord, RouteRecord, WorkflowKey } from '@sinter/contract';
 import type { BusStore } from './cluster.ts';
 import type { OperatorLink } from './link.ts';
 import { putModule } from './modules.ts';
-import { discardAsync, provisionAsync, provisionNamespace } from './provision.ts';
+import { discardAsync, discardNamespace, provisionAsync, provisionNamespace } from './provision.ts';
 import type { Replicas } from './provision.ts';
 import { openRoutes } from './routes.ts';
 import type { Records, RouteBook } from './routes.ts';
@@ -15,6 +15,7 @@ import type { Records, RouteBook } from './routes.ts';
 export function storeOver(link: OperatorLink, replicas: Replicas): BusStore {
   return {
     provideNamespace: (namespace) => link.ask((nc) => provisionNamespace(nc, namespace, replicas)),
+    discardNamespace: (namespace) => link.ask((nc) => discardNamespace(nc, namespace)),
     putModule: (namespace, bytes) => link.ask((nc) => putModule(nc, namespace, bytes)),
     provideAsync: (workflow, callees) => link.ask((nc) => provisionAsync(nc, workflow, callees, replicas)),
     discardAsync: (workflow) => link.ask((nc) => discardAsync(nc, workflow)),

@@ -115,6 +115,8 @@ const SETTLE_MS = 500;
 export class WorkflowReconciler {
   readonly #options: WorkflowOptions;
   readonly #memories = new Map<string, Memory>();
+  /** Namespaces whose bucket of code is being deleted. */
+  readonly #discarding = new Map<string, Promise<void>>();
   /** Until when nobody is told that the bus is away: we have only just begun to ask it. */
   #patientUntilMs: number;
 
@@ -369,6 +371,7 @@ export class WorkflowReconciler {
   ): Promise<void> {
     const { bus, contents, fault } = this.#options;
     await fault('Streams');
+    await this.#discarding.get(w.namespace);
     if (!memory.provided) await bus.store.provideNamespace(w.namespace);
     memory.provided = true;
     await bus.store.provideAsync(
@@ -398,6 +401,20 @@ export class WorkflowReconciler {
       events.record({ regarding: stored, type: 'Warning', reason: 'WorkDiscarded', action: 'Delete', note });
     }
     await routes.remove(w);
+    await this.#discardNamespace(w.namespace);
+  }
+
+  /** The bucket of code goes with the last workflow of its namespace. Whoever comes meanwhile waits, and makes it anew. */
+  async #discardNamespace(namespace: string): Promise<void> {
+    const { stores, bus } = this.#options;
+    if (stores.workflows.list(namespace).some((o) => o.metadata.deletionTimestamp === undefined)) return;
+    const done = bus.store.discardNamespace(namespace).then(() => undefined);
+    this.#discarding.set(namespace, done.catch(() => undefined));
+    try {
+      await done;
+    } finally {
+      this.#discarding.delete(namespace);
+    }
   }
 
   async #hold(stored: StoredObject, signal: AbortSignal): Promise<void> {
