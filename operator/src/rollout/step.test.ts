@@ -95,6 +95,16 @@ describe('a first revision', () => {
   });
 });
 
+describe('an operator that has just started', () => {
+  it('makes sure of what stands on the bus, and says that nothing changes', () => {
+    const route = routeOf({ current: 'old', revisions: { old: OLD.revision } });
+    const announcements = new Map([says('a', ['old']), says('b', ['old'])]);
+    const rest = world({ wanted: { is: 'Run', target: OLD }, route, announcements });
+    assert.deepEqual(done(rest), ['Prepare']);
+    assert.equal(step(rest).status.settled, true);
+  });
+});
+
 describe('a candidate', () => {
   it('is named by the route before its units are made, and nobody enters it', () => {
     const outcome = step(world({ stale: ['c'] }));

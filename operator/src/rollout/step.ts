@@ -148,9 +148,13 @@ function statusOf(
     waiting: next.waiting,
     down: downUnits(world, next.route),
     ending: ending.map((u) => u.name).sort(),
-    settled: actions.length === 0 && candidate === undefined && draining.length === 0 && ending.length === 0,
+    settled:
+      !actions.some(changes) && candidate === undefined && draining.length === 0 && ending.length === 0,
   };
 }
+
+/** To make sure of what stands on the bus, as the first look after a start does, changes nothing that runs. */
+const changes = (action: Action): boolean => action.do !== 'Prepare';
 
 /** Units of the current revision that are not up as they should be. */
 function downUnits(world: World, { current, revisions }: RouteDraft): readonly Waiting[] {

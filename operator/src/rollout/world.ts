@@ -147,7 +147,7 @@ export interface RolloutStatus {
   readonly down: readonly Waiting[];
   /** Units that are on their way out. */
   readonly ending: readonly string[];
-  /** Nothing is left to be done or waited for. */
+  /** Nothing that changes what runs is left to be done or waited for. */
   readonly settled: boolean;
 }
 
