@@ -6,7 +6,7 @@ import { KINDS } from './objects.ts';
 import type { KubeObject } from './objects.ts';
 import { ManualClock, until } from './testClock.ts';
 import { configMap, listOf, scriptedServer, status } from './testServer.ts';
-import type { Asked, ScriptedServer } from './testServer.ts';
+import type { Asked, ScriptedServer, Streaming } from './testServer.ts';
 import { tokenBucket } from './throttle.ts';
 import type { ClientOptions, RequestReport } from './transport.ts';
 
@@ -317,15 +317,22 @@ test('a watch that is refused throws like any request', async () => {
 });
 
 test('lines of a watch come whole, however they were cut on the way', async () => {
+  const bytes = Buffer.from('{"first":1}\n{"a":"€𝄞"}\n\n{"b":2}\n{"half":');
+  // In the middle of the euro sign.
+  const cutAt = bytes.indexOf(0xe2) + 1;
+  let stream: Streaming | undefined;
   await using server = await scriptedServer((asked) => {
-    const stream = asked.stream();
-    const bytes = Buffer.from('{"a":"ü€𝄞"}\n\n{"b":2}\n{"half":');
-    for (const byte of bytes) stream.raw(Buffer.from([byte]) as unknown as string);
-    stream.end();
+    stream = asked.stream();
+    stream.raw(bytes.subarray(0, cutAt));
   });
   const signal = new AbortController().signal;
   const lines = await clientOf(server).watch(kind, { resourceVersion: '1', timeoutSeconds: 290, signal });
   const seen: string[] = [];
-  for await (const line of lines) seen.push(line);
-  assert.deepEqual(seen, ['{"a":"ü€𝄞"}', '{"b":2}']);
+  for await (const line of lines) {
+    seen.push(line);
+    if (seen.length > 1) continue;
+    stream?.raw(bytes.subarray(cutAt));
+    stream?.end();
+  }
+  assert.deepEqual(seen, ['{"first":1}', '{"a":"€𝄞"}', '{"b":2}']);
 });

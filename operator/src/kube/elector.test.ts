@@ -213,6 +213,29 @@ test('a renewal without an answer does not outlast the reign', async () => {
   assert.equal(await one.ended, 'lost');
 });
 
+test('a slow renewal counts from when it was sent', async () => {
+  const leases = new LeaseServer();
+  await using server = await scriptedServer((asked) => leases.answer(asked));
+  const one = candidate(server, 'one');
+  await until(() => one.reign);
+  const held: Asked[] = [];
+  leases.fault = (asked) => held.push(asked) > 0;
+  one.clock.advance(2000);
+  const renewal = await until(() => held[0]);
+  one.clock.advance(5000);
+  leases.fault = undefined;
+  leases.answer(renewal);
+  await until(() => one.clock.pendingMs.length > 0);
+  leases.fault = () => true;
+  one.clock.advance(4999);
+  assert.equal(one.elector.leading, true);
+  one.clock.advance(1);
+  assert.equal(one.elector.leading, false, '10 s after it was sent, 5 s after it was answered');
+  leases.fault = undefined;
+  one.stop();
+  await one.ended;
+});
+
 test('a lease that somebody else took is given up at once', async () => {
   const leases = new LeaseServer();
   await using server = await scriptedServer((asked) => leases.answer(asked));

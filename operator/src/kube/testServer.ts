@@ -25,7 +25,7 @@ export interface Asked {
 
 export interface Streaming {
   send(event: object): void;
-  raw(text: string): void;
+  raw(text: string | Uint8Array): void;
   end(): void;
   cut(): void;
 }
@@ -74,7 +74,7 @@ async function readAll(request: IncomingMessage): Promise<string> {
 
 function askedOf(request: IncomingMessage, response: ServerResponse, text: string): Asked {
   const url = new URL(request.url ?? '/', 'http://server');
-  const write = (line: string): void => void response.write(line);
+  const write = (line: string | Uint8Array): void => void response.write(line);
   return {
     method: request.method ?? '',
     path: url.pathname,
