@@ -35,7 +35,7 @@ export interface PodOptions extends HostOptions {
   readonly configMaps: Lookup<ConfigMap>;
 }
 
-/** What the host itself needs beside its functions, as measured at rest, with room. */
+/** What the host itself needs beside its functions: 30 MiB of its own at rest with one (Node 24), and room. */
 const HOST_MEMORY_BYTES = 64 * 1024 * 1024;
 /** After the longest call: to be told, to publish the last results, to close. */
 const GRACE_SECONDS = 15;
