@@ -10,6 +10,7 @@
  *  3. An error in whoever handles a message is told and stays there: in the client it would end the reading for good.
  *  4. The connection is never drained with calls in flight: closing is the session's decision.
  */
+import { errors } from '@nats-io/transport-node';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { CallError, newId } from '@sinter/contract';
 import type { HeaderBlock } from './headers.ts';
@@ -52,6 +53,7 @@ export class Link {
   readonly #expected = new Map<string, (msg: Msg) => void>();
   readonly #downHandlers = new Set<() => void>();
   readonly #upHandlers = new Set<() => void>();
+  readonly #refusedHandlers = new Set<() => void>();
   readonly #onProblem: (problem: string) => void;
 
   private constructor(nc: NatsConnection, options: LinkOptions) {
@@ -116,6 +118,12 @@ export class Link {
   onUp(handler: () => void): () => void {
     this.#upHandlers.add(handler);
     return () => this.#upHandlers.delete(handler);
+  }
+
+  /** A server has ended this link, or refused its reconnection, because of its credential. The link goes on trying. */
+  onRefused(handler: () => void): () => void {
+    this.#refusedHandlers.add(handler);
+    return () => this.#refusedHandlers.delete(handler);
   }
 
   /** A fresh reply address; messages to it go to the handler until it is stopped. */
@@ -250,6 +258,7 @@ export class Link {
           break;
         case 'error':
           this.#onProblem(status.error.message);
+          if (isRefusal(status.error)) this.#fire(this.#refusedHandlers);
           break;
         case 'close':
           this.#closed = true;
@@ -274,6 +283,9 @@ export class Link {
     }
   }
 }
+
+const isRefusal = (cause: Error): boolean =>
+  cause instanceof errors.AuthorizationError || cause instanceof errors.UserAuthenticationExpiredError;
 
 const unavailable = (subject: string, why: string): CallError =>
   new CallError('BusUnavailable', `the bus did not answer on ${subject}: ${why}`);

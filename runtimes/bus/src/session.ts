@@ -8,11 +8,13 @@
  *  2. A move that fails leaves the link in use as it is, and the credential with it.
  *  3. An old link is closed only when nobody says that it is busy and no answer is awaited over it, or after DRAIN_LIMIT_MS.
  *  4. A renewal that is not for the key in use costs no connection: whoever may answer a process may also write to where it
- *     takes its renewals, and could else keep it connecting for good.
+ *     takes its renewals, and could else keep it connecting for good. Nor does one that it has already: it may be told again.
+ *  5. Who is shut out is told once: its credential has ended and is refused, or any is refused for SHUT_OUT_MS. A lost
+ *     connection alone is never that.
  */
 import { Link } from './link.ts';
 import type { LinkOptions } from './link.ts';
-import { keyOf } from './signature.ts';
+import { endOf, keyOf } from './signature.ts';
 import type { Credential } from './signature.ts';
 import { hostAndPort } from './transport.ts';
 
@@ -24,6 +26,22 @@ const POLL_MS = 50;
 /** A server that does not answer within this is none to move to. */
 const MOVE_LIMIT_MS = 2_000;
 
+/** So long a credential may be refused that has not ended: servers may yet have to be told of it. */
+export const SHUT_OUT_MS = 60_000;
+
+/** For a process that gets a new credential by starting anew. */
+export interface ShutOut {
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number;
+  /** Nothing but another credential helps: `why` is for the log. */
+  readonly end: (why: string) => void;
+}
+
+export interface SessionOptions extends LinkOptions {
+  /** Absent: it tries for good. */
+  readonly shutOut?: ShutOut;
+}
+
 /** Somebody who works over the session's link. */
 export interface Rider {
   /** The current link is now this one; stop taking new work from `from` after the overlap. */
@@ -33,29 +51,38 @@ export interface Rider {
 }
 
 export class Session {
-  readonly #options: LinkOptions;
+  readonly #options: SessionOptions;
   #credential: Credential;
   #current: Link;
   #generation = 0;
   #moving: Promise<void> = Promise.resolve();
+  /** Moves asked for and not ended. */
+  #moves = 0;
+  #refusedSinceMs: number | undefined;
+  #isShutOut = false;
   #closed = false;
   readonly #riders = new Set<Rider>();
   readonly #old = new Set<Link>();
   readonly #waiting = new Set<() => void>();
 
-  private constructor(link: Link, options: LinkOptions) {
+  private constructor(link: Link, options: SessionOptions) {
     this.#current = link;
     this.#options = options;
     this.#credential = options.credential;
     this.#watch(link);
   }
 
-  static async open(options: LinkOptions): Promise<Session> {
+  static async open(options: SessionOptions): Promise<Session> {
     return new Session(await Link.open({ ...options, inbox: `${options.inbox}.0` }), options);
   }
 
   get link(): Link {
     return this.#current;
+  }
+
+  /** When the credential in use ends, in milliseconds since 1970; undefined: never. */
+  get credentialEndsAtMs(): number | undefined {
+    return endOf(this.#credential.jwt);
   }
 
   add(rider: Rider): void {
@@ -66,7 +93,9 @@ export class Session {
   renew(jwt: string): Promise<void> {
     if (keyOf(jwt) !== keyOf(this.#credential.jwt))
       return Promise.reject(new Error('the renewed credential is not for the key of this process'));
-    return this.#enqueue(() => this.#move({ ...this.#credential, jwt }));
+    return this.#enqueue(async () => {
+      if (jwt !== this.#credential.jwt) await this.#move({ ...this.#credential, jwt });
+    });
   }
 
   /** Moves back to the nearest server where that is reachable and not the one in use. */
@@ -102,7 +131,10 @@ export class Session {
 
   /** One move at a time, in the order asked for. */
   #enqueue(move: () => Promise<void>): Promise<void> {
-    const moved = this.#moving.then(move);
+    this.#moves += 1;
+    const moved = this.#moving.then(move).finally(() => {
+      this.#moves -= 1;
+    });
     // The next move does not care how this one ended; who asked for it does.
     this.#moving = moved.catch(() => undefined);
     return moved;
@@ -120,6 +152,7 @@ export class Session {
     const from = this.#current;
     this.#credential = credential;
     this.#current = to;
+    this.#refusedSinceMs = undefined;
     this.#old.add(from);
     this.#watch(to);
     this.#wake();
@@ -142,8 +175,28 @@ export class Session {
 
   #watch(link: Link): void {
     link.onUp(() => {
-      if (link === this.#current) this.#wake();
+      if (link !== this.#current) return;
+      this.#refusedSinceMs = undefined;
+      this.#wake();
     });
+    link.onRefused(() => {
+      if (link === this.#current) this.#judgeRefusal();
+    });
+  }
+
+  /** At each refusal; the link goes on trying, so another one comes. A move under way may bring the credential that helps. */
+  #judgeRefusal(): void {
+    const { shutOut } = this.#options;
+    if (!shutOut || this.#isShutOut || this.#closed || this.#moves > 0) return;
+    const nowMs = shutOut.wallClock();
+    this.#refusedSinceMs ??= nowMs;
+    const endsAtMs = this.credentialEndsAtMs ?? Infinity;
+    if (nowMs < endsAtMs && nowMs - this.#refusedSinceMs < SHUT_OUT_MS) return;
+    this.#isShutOut = true;
+    const why = nowMs < endsAtMs ? 'is refused by the bus' : `ended at ${new Date(endsAtMs).toISOString()}`;
+    shutOut.end(
+      `the credential of this process ${why}: it ends, to start anew with the one that is kept for it`,
+    );
   }
 
   #wake(): void {

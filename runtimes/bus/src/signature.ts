@@ -32,13 +32,22 @@ export function authenticator({ jwt, seed }: Credential): Authenticator {
 
 /** The public key that a JWT is for, unverified: what the server will check; undefined where it cannot be read. */
 export function keyOf(jwt: string): string | undefined {
+  const { sub } = claimsOf(jwt);
+  return typeof sub === 'string' ? sub : undefined;
+}
+
+/** When a JWT ends, in milliseconds since 1970, unverified; undefined: it has no end, or cannot be read. */
+export function endOf(jwt: string): number | undefined {
+  const { exp } = claimsOf(jwt);
+  return typeof exp === 'number' && exp > 0 ? exp * 1000 : undefined;
+}
+
+function claimsOf(jwt: string): { readonly sub?: unknown; readonly exp?: unknown } {
   try {
     const claims: unknown = JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString('utf8'));
-    const sub: unknown =
-      typeof claims === 'object' && claims !== null && 'sub' in claims ? claims.sub : undefined;
-    return typeof sub === 'string' ? sub : undefined;
+    return typeof claims === 'object' && claims !== null ? claims : {};
   } catch {
-    return undefined; // no JWT: it is for no key
+    return {}; // no JWT: it says nothing
   }
 }
 

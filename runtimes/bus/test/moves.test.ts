@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Outcome } from '@sinter/contract';
+import { SHUT_OUT_MS } from '../src/index.ts';
 import { REVISION, codeOf, latch, pause, sharedBus, textOf, until } from './rig.ts';
 
 const shared = sharedBus({ machines: ['leaf'] });
@@ -273,6 +274,69 @@ describe('a link that is replaced', () => {
       const { link } = session;
       await session.nearest();
       assert.equal(session.link, link, 'it is at the nearest already');
+    }),
+  );
+});
+
+describe('a process whose credential ends', () => {
+  const BRIEF_MS = 3_000;
+
+  it(
+    'is told once that it is shut out',
+    world(async (t) => {
+      const told: string[] = [];
+      const { session } = await t.briefly(BRIEF_MS, told);
+      assert.equal(typeof session.credentialEndsAtMs, 'number');
+      await until('it is told', () => told.length > 0);
+      assert.match(told[0] ?? '', /ended at \d{4}-/);
+      await pause(1_000);
+      assert.equal(told.length, 1);
+    }),
+  );
+
+  it(
+    'is not, when it was renewed before',
+    world(async (t) => {
+      const told: string[] = [];
+      const { session, renewed } = await t.briefly(BRIEF_MS, told);
+      const { link } = session;
+      await session.renew(renewed(60_000));
+      await until('the old link is closed', () => link.closed);
+      await pause(BRIEF_MS + 1_000);
+      assert.deepEqual([told, session.link.up], [[], true]);
+    }),
+  );
+
+  it(
+    'refused before its end, by its own clock, is told only after a minute of refusals',
+    world(async (t) => {
+      const told: string[] = [];
+      let aheadMs = -3_600_000;
+      const { session } = await t.briefly(BRIEF_MS, told, () => Date.now() + aheadMs);
+      const refusals: number[] = [];
+      session.link.onRefused(() => refusals.push(1));
+      await until('it was refused', () => refusals.length > 3);
+      assert.deepEqual(told, []);
+      aheadMs += SHUT_OUT_MS;
+      await until('it is told', () => told.length > 0);
+      assert.match(told[0] ?? '', /refused/);
+    }),
+  );
+});
+
+describe('a process whose server is away', () => {
+  it(
+    'is not shut out, however long that takes, though its credential may have ended by its clock',
+    world(async (t, bus) => {
+      const told: string[] = [];
+      const { session } = await t.briefly(60_000, told, () => Date.now() + 3_600_000);
+      await bus.servers.kill('hub');
+      await until('it is down', () => !session.link.up);
+      await pause(1_000);
+      assert.deepEqual(told, []);
+      await bus.servers.restart('hub');
+      await until('it is up', () => session.link.up);
+      assert.deepEqual(told, []);
     }),
   );
 });

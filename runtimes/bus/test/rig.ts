@@ -17,7 +17,7 @@ import type {
 } from '@sinter/contract';
 import { startTestBus } from '../../../operator/src/local/nats/testBus.ts';
 import type { TestBus, TestBusOptions } from '../../../operator/src/local/nats/testBus.ts';
-import { renewUnit } from '../../../operator/src/bus/credentials.ts';
+import { renewUnit, signUnit } from '../../../operator/src/bus/credentials.ts';
 import { Caller, Gate, HeaderBlock, Intake, Listener, Session } from '../src/index.ts';
 
 export type Handler = (call: Call, signal: AbortSignal) => Promise<Payload> | Payload;
@@ -27,6 +27,7 @@ export const textOf = (o: Outcome): string =>
   o.ok ? Buffer.from(o.payload.bytes).toString() : `${o.error.code}: ${o.error.message}`;
 export const codeOf = (o: Outcome): string => (o.ok ? 'ok' : o.error.code);
 export const REVISION = 'r1';
+const DAY_MS = 24 * 3600 * 1000;
 
 /** Waits until it holds, at most so long. */
 export async function until(what: string, holds: () => boolean, limitMs = 20_000): Promise<void> {
@@ -74,6 +75,7 @@ export class World {
 
   async session(scope: UnitScope, instance: string, at: readonly string[] = ['hub']) {
     const { jwt, seed, publicKey } = this.#bus.signUnit(scope);
+    let renewals = 0;
     const session = await Session.open({
       servers: at.map((name) => this.#bus.urlOf(name)),
       credential: { jwt, seed },
@@ -82,7 +84,28 @@ export class World {
       onProblem: (problem) => this.problems.push(problem),
     });
     this.#ends.push(() => session.close());
-    const renewed = (): string => renewUnit(this.#bus.keys, scope, publicKey, { nowMs: Date.now() }).jwt;
+    // Two of one second would else be one and the same.
+    const renewed = (): string => {
+      const lifetimeMs = DAY_MS + ++renewals * 1000;
+      return renewUnit(this.#bus.keys, scope, publicKey, { nowMs: Date.now(), lifetimeMs }).jwt;
+    };
+    return { session, renewed };
+  }
+
+  /** With a credential of so short a life; `told` gets why it is shut out, `clock` says by which clock. */
+  async briefly(lifetimeMs: number, told: string[], clock: () => number = Date.now) {
+    const scope = this.scope('brief', ['fn']);
+    const { jwt, seed, publicKey } = signUnit(this.#bus.keys, scope, { nowMs: Date.now(), lifetimeMs });
+    const session = await Session.open({
+      servers: [this.#bus.urlOf('hub')],
+      credential: { jwt, seed },
+      inbox: unitInbox({ ...scope, instance: 'i' }),
+      name: 'brief',
+      shutOut: { wallClock: clock, end: (why) => told.push(why) },
+    });
+    this.#ends.push(() => session.close());
+    const renewed = (lifeMs: number): string =>
+      renewUnit(this.#bus.keys, scope, publicKey, { nowMs: Date.now(), lifetimeMs: lifeMs }).jwt;
     return { session, renewed };
   }
 

@@ -49,6 +49,8 @@ export interface GatewayOptions {
   readonly clock: Clock;
   readonly wallClock: () => number;
   readonly onProblem: (problem: string) => void;
+  /** The bus takes its credential no more, and it has no other: the process has to start anew. Called once, with why. */
+  readonly onShutOut?: (why: string) => void;
   readonly limits?: ServerLimits;
 }
 
@@ -92,11 +94,13 @@ export class Gateway {
   /** Connects, reads the routes, listens. Rejects when the bus is not reachable or the address is taken. */
   static async start(options: GatewayOptions): Promise<Gateway> {
     const { instance, machine } = options.bootstrap;
+    const { wallClock, onShutOut } = options;
     const session = await Session.open({
       ...options.bootstrap,
       inbox: gatewayInbox(instance),
       name: `gateway ${instance} on ${machine}`,
       onProblem: options.onProblem,
+      ...(onShutOut ? { shutOut: { wallClock, end: onShutOut } } : {}),
     });
     const gateway = new Gateway(options, session);
     try {

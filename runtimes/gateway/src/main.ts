@@ -26,6 +26,11 @@ async function main(): Promise<void> {
     onProblem: (problem) => {
       log('warn', problem);
     },
+    // Whoever started it starts it again, with the credential of that moment.
+    onShutOut: (why) => {
+      log('error', why);
+      process.exit(1);
+    },
   });
   process.stdout.write(`${JSON.stringify({ listening: gateway.address })}\n`);
   let stopping = false;

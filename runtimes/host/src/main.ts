@@ -35,6 +35,7 @@ async function main(ended: AbortSignal, started: (unit: Promise<Unit>) => void):
     clock: performance,
     wallClock: Date.now,
     ended,
+    onShutOut: endShutOut,
     log,
   });
   started(starting);
@@ -42,6 +43,12 @@ async function main(ended: AbortSignal, started: (unit: Promise<Unit>) => void):
   log('info', 'serving', { unit: bootstrap.unit.unit, machine: bootstrap.machine });
   await dropSpares();
   await beProbed(unit);
+}
+
+/** Whoever started it starts it again, with the credential of that moment. Nothing it says would reach anybody now. */
+function endShutOut(why: string): void {
+  log('error', why);
+  process.exit(1);
 }
 
 /** Where a kubelet asks how it is; on a laptop nobody does. */
