@@ -66,8 +66,8 @@ export interface UnitCredentials {
   /** For the key that the unit has: what to write into the Secret, and to deliver. Never a seed. */
   renew(scope: UnitScope, publicKey: string): RenewedCredential;
   /**
-   * Hands a renewed credential to running instances; resolves when the bus has it. Nobody answers: an instance that missed
-   * it takes the next one, or the Secret at its next start. Call it anew (say, each hour) while the instance is older.
+   * Hands a renewed credential to running instances; resolves when the bus has it. Nobody answers, but each says with its
+   * next announcement when the one that it has ends: call it anew while that is too early.
    */
   deliver(renewed: RenewedCredential, instances: readonly InstanceKey[]): Promise<void>;
   /**

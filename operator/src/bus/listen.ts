@@ -49,6 +49,7 @@ const announcement: z.ZodType<Announcement> = z.object({
   ...said,
   state: z.enum(['Serving', 'Draining', 'Failed']),
   revisions: z.array(label).max(16),
+  credentialEndsAtMs: amount.exactOptional(),
   problem: z.string().max(8192).exactOptional(),
 });
 

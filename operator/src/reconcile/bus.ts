@@ -8,7 +8,8 @@
  *   Secrets ─▶ plan ─▶ (leader) writes ─▶ connection moves ─▶ buckets, probe ─▶ (leader) servers told ─▶ (leader) gateways
  *
  * Invariants:
- *  1. Where nothing changed a round writes nothing: not to the API server, not to a server of the bus.
+ *  1. Where nothing changed a round writes nothing: not to the API server, not to a server of the bus. Gateways may be told of
+ *     a renewed credential more than once.
  *  2. A replica that does not lead has the same connection and hears the same; it writes nothing.
  *  3. A round that fails leaves what works working; the next one begins from what is there.
  */
@@ -76,7 +77,7 @@ export interface ClusterBusRun extends ClusterBus {
 const LONGEST_QUIET_MS = 60_000;
 const SOON_MS = 2_000;
 const AFTER_FAILURE_MS = 5_000;
-/** Gateways are told again for so long after a renewal: one that was away hears it then. */
+/** Gateways are told again, in each round, for so long after a renewal: one that was away hears it then. */
 const TELL_AGAIN_MS = 3600 * 1000;
 /** Servers that are behind for less than this are only on their way. */
 const PATIENCE_MS = 120_000;
@@ -102,7 +103,6 @@ class Bus implements ClusterBusRun {
   /** The connections over which was probed, and provided, last. */
   #probedFor: unknown;
   #providedFor: unknown;
-  #toldGateways = '';
   #told = '';
   #wake: () => void = () => undefined;
 
@@ -286,15 +286,13 @@ class Bus implements ClusterBusRun {
     return [{ name, role, incarnation, address: { host: ip, port, ...tls } }];
   }
 
-  /** Each gateway that lives, once for each renewed token; those that start read it from the Secret. */
+  /** Each gateway that lives; one that has the token already lets it be, one that starts reads it from the Secret. */
   async #tellGateways(jwt: string, nowMs: number): Promise<void> {
     if (nowMs > issuedAtMs(jwt) + TELL_AGAIN_MS) return;
     const gateways = this.#options.pods().filter((pod) => pod.role === 'gateway');
-    const names = gateways.map((pod) => pod.name).sort();
-    const told = `${jwt} ${names.join()}`;
-    if (names.length === 0 || told === this.#toldGateways || !this.#link.up) return;
+    if (gateways.length === 0 || !this.#link.up) return;
+    const names = gateways.map((pod) => pod.name);
     await deliverToGateways(this.#link, jwt, names);
-    this.#toldGateways = told;
   }
 
   async #revoke(publicKeys: readonly string[]): Promise<'Revoked' | 'NotPossible'> {

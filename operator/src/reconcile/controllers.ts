@@ -79,6 +79,7 @@ export function controllers(options: ControllersOptions): Controllers {
     client,
     stores,
     credentials: bus.credentials,
+    reports: bus.reports,
     settings: options.pods,
     fault: options.fault,
   });

@@ -11,8 +11,10 @@
  *  1. Cut off anywhere and called again, it comes to the same; a key whose Deployment was never made is simply replaced.
  *  2. A unit that is as it should be is not written.
  */
+import { ANNOUNCE_MS } from '@sinter/contract';
 import type { InstanceKey, UnitScope, WorkflowKey } from '@sinter/contract';
-import type { UnitCredentials } from '../bus/cluster.ts';
+import type { RenewedCredential, UnitCredentials } from '../bus/cluster.ts';
+import type { Reports } from '../bus/reports.ts';
 import { applyObject, isAsDesired } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isAlreadyExists, isNotFound } from '../kube/errors.ts';
@@ -42,6 +44,7 @@ export interface UnitsOptions {
   readonly client: KubeClient;
   readonly stores: Stores;
   readonly credentials: UnitCredentials;
+  readonly reports: Pick<Reports, 'announcement'>;
   readonly settings: () => PodSettings;
   readonly fault: FaultPoint;
 }
@@ -58,6 +61,11 @@ interface Found {
   readonly deployments: readonly Deployment[];
   readonly budgets: readonly PodDisruptionBudget[];
 }
+
+/** Whoever heard of a renewal has said so by then. */
+const TELL_AGAIN_MS = ANNOUNCE_MS + 5_000;
+/** Tokens end at whole seconds. */
+const ROUNDING_MS = 2_000;
 
 export class Units {
   readonly #options: UnitsOptions;
@@ -143,13 +151,38 @@ export class Units {
     this.#issued.delete(idOf(w, unit));
   }
 
-  /** Renews a unit's credential where it is due; says whether it did. */
-  async renew(scope: UnitScope, owner: WorkflowOwner, signal: AbortSignal): Promise<boolean> {
-    const { client, credentials, stores, fault } = this.#options;
+  /**
+   * Renews a unit's credential where it is due, and brings it again to instances that say they have an older one. Gives in how
+   * many milliseconds to look again; undefined: never.
+   */
+  async renew(scope: UnitScope, owner: WorkflowOwner, signal: AbortSignal): Promise<number | undefined> {
+    const { credentials } = this.#options;
     const found = this.#found(scope, scope.unit);
     const note = this.#noteOf(scope, scope.unit, found);
-    if (!note || found.deployments.length === 0 || !credentials.isDue(note.expiresAtMs)) return false;
-    const renewed = credentials.renew(scope, note.publicKey);
+    if (!note || found.deployments.length === 0) return undefined;
+    const dueInMs = credentials.dueInMs(note.expiresAtMs);
+    if (dueInMs === undefined) return undefined;
+    const instances = this.#instances(scope);
+    if (dueInMs === 0) {
+      const renewed = await this.#renewed(scope, note, found, owner, signal);
+      await credentials.deliver(renewed, instances);
+      return TELL_AGAIN_MS;
+    }
+    const behind = instances.filter((instance) => this.#isBehind(instance, note));
+    if (behind.length === 0) return dueInMs;
+    await credentials.deliver(credentials.renew(scope, note.publicKey), behind);
+    return Math.min(dueInMs, TELL_AGAIN_MS);
+  }
+
+  async #renewed(
+    scope: UnitScope,
+    { publicKey }: CredentialNote,
+    found: Found,
+    owner: WorkflowOwner,
+    signal: AbortSignal,
+  ): Promise<RenewedCredential> {
+    const { client, credentials, fault } = this.#options;
+    const renewed = credentials.renew(scope, publicKey);
     await fault('RenewSecret');
     await this.#put(tokenSecret(scope.unit, renewed.jwt, credentials.ca(), owner), signal);
     const { expiresAtMs } = renewed;
@@ -160,12 +193,20 @@ export class Units {
       const options = { fieldManager: MANAGER.workflow, signal };
       await orGone(client.merge(KINDS.deployments, metadata, { metadata: { annotations } }, options));
     }
-    const instances = stores.pods
+    return renewed;
+  }
+
+  #instances(scope: UnitScope): readonly InstanceKey[] {
+    return this.#options.stores.pods
       .by('workflow', keyOf({ namespace: scope.namespace, name: scope.workflow }))
       .filter((pod) => unitOf(pod) === scope.unit)
       .map((pod): InstanceKey => ({ ...keyOfUnit(scope), instance: pod.metadata.name }));
-    await credentials.deliver(renewed, instances);
-    return true;
+  }
+
+  /** Who does not say when its credential ends is believed to have the newest one. */
+  #isBehind(instance: InstanceKey, { expiresAtMs = 0 }: CredentialNote): boolean {
+    const endsAtMs = this.#options.reports.announcement(instance)?.credentialEndsAtMs ?? Infinity;
+    return endsAtMs + ROUNDING_MS < expiresAtMs;
   }
 
   /** Nobody may connect to the workflow's pods. */

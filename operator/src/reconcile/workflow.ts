@@ -247,7 +247,7 @@ export class WorkflowReconciler {
   async #advance(sight: Sight, onBus: OnBus, signal: AbortSignal): Promise<Result> {
     const memory = this.#memory(sight.key);
     const site = this.#site(sight);
-    await this.#tend(sight, onBus, signal);
+    const renewInMs = await this.#tend(sight, onBus, signal);
     const outcome = step({
       workflow: sight.w,
       nowMs: this.#options.clock(),
@@ -269,15 +269,18 @@ export class WorkflowReconciler {
     await this.#report(sight, outcome.status, failure?.problem, signal);
     this.#note(sight, outcome.status, onBus);
     if (failure) throw failure.cause;
-    return resultOf(outcome, sight.keys.any);
+    return resultOf(outcome, sight.keys.any, renewInMs);
   }
 
-  /** What does not wait for a roll-out: no connections to pods, credentials that are due. */
+  /**
+   * What does not wait for a roll-out: no connections to pods, credentials that are due. Gives in how many milliseconds a
+   * credential is to be looked at again; Infinity: never.
+   */
   async #tend(
     { deleting, stored, w, target, observed }: Sight,
     onBus: OnBus,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<number> {
     const { units, stores } = this.#options;
     const owner = ownerOf(stored);
     if (target) {
@@ -287,12 +290,14 @@ export class WorkflowReconciler {
       );
       await units.guard(owner, policy, signal);
     }
-    if (deleting) return;
+    let againInMs = Infinity;
+    if (deleting) return againInMs;
     const revisions = Object.values(onBus.route.record?.revisions ?? {});
     for (const { name } of observed.units) {
       const scope = target?.units.get(name)?.scope ?? scopeIn(revisions, w, name);
-      if (scope) await units.renew(scope, owner, signal);
+      if (scope) againInMs = Math.min(againInMs, (await units.renew(scope, owner, signal)) ?? Infinity);
     }
+    return againInMs;
   }
 
   #site({ planned: { proposal, configMaps }, stored }: Sight): UnitSite | undefined {
@@ -409,7 +414,10 @@ export class WorkflowReconciler {
     const { stores, bus } = this.#options;
     if (stores.workflows.list(namespace).some((o) => o.metadata.deletionTimestamp === undefined)) return;
     const done = bus.store.discardNamespace(namespace).then(() => undefined);
-    this.#discarding.set(namespace, done.catch(() => undefined));
+    this.#discarding.set(
+      namespace,
+      done.catch(() => undefined),
+    );
     try {
       await done;
     } finally {
@@ -644,11 +652,12 @@ function summaryOf({ proposal }: Planned, rollout: RolloutStatus | undefined): S
   };
 }
 
-function resultOf({ actions, againAfterMs }: Outcome, hasKeys: boolean): Result {
+function resultOf({ actions, againAfterMs }: Outcome, hasKeys: boolean, renewInMs: number): Result {
   const due = [
     ...(againAfterMs === undefined ? [] : [againAfterMs]),
     ...(actions.length > 0 ? [AFTER_ACTION_MS] : []),
     ...(hasKeys ? [KEYS_HOLD_MS] : []),
+    ...(renewInMs === Infinity ? [] : [renewInMs]),
   ];
   return due.length === 0 ? settled : again(Math.min(...due));
 }

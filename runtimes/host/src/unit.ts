@@ -56,6 +56,8 @@ export interface UnitOptions {
   readonly wallClock: () => number;
   /** Told to end: what still waits to be deployed need not wait any longer. */
   readonly ended?: AbortSignal;
+  /** The bus takes its credential no more, and it has no other: the process has to start anew. Called once, with why. */
+  readonly onShutOut?: (why: string) => void;
   readonly log: LogLine;
 }
 
@@ -146,7 +148,7 @@ export class Unit implements Rider {
 
   /** Connects, loads its functions, listens, announces itself. Rejects with what stands in the way. */
   static async start(options: UnitOptions): Promise<Unit> {
-    const { bootstrap, log } = options;
+    const { bootstrap, log, wallClock, onShutOut } = options;
     const inbox = unitInbox({ ...bootstrap.unit, instance: bootstrap.instance });
     const session = await Session.open({
       ...bootstrap,
@@ -155,6 +157,7 @@ export class Unit implements Rider {
       onProblem: (problem) => {
         log('warn', problem);
       },
+      ...(onShutOut ? { shutOut: { wallClock, end: onShutOut } } : {}),
     });
     const unit = new Unit(options, session);
     try {
@@ -471,6 +474,7 @@ export class Unit implements Rider {
 
   #announce(state: Announcement['state'], problem?: string): void {
     this.#state = state;
+    const { credentialEndsAtMs } = this.#session;
     const announcement: Announcement = {
       ...this.#key,
       version: CONTRACT_VERSION,
@@ -478,6 +482,7 @@ export class Unit implements Rider {
       machine: this.#options.bootstrap.machine,
       architecture: this.#options.bootstrap.architecture,
       revisions: this.#listener.revisions,
+      ...(credentialEndsAtMs === undefined ? {} : { credentialEndsAtMs }),
       ...(problem === undefined ? {} : { problem }),
     };
     this.#session.link.publish(liveSubject(this.#key), encoder.encode(JSON.stringify(announcement)));
