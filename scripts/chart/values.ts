@@ -59,9 +59,9 @@ const operator = group(
     ),
     credentialLifetimeSeconds: count(
       2_592_000,
-      3600,
+      60,
       31_536_000,
-      "Life of a unit's credential; renewed at a third of it.",
+      "Life of a unit's credential, and of the gateway's; renewed after a third of it.",
     ),
     insecureRegistries: texts(
       'Registries (host:port) from which units fetch modules over plain HTTP; for trials.',
