@@ -11,7 +11,7 @@ import { CONTRACT_VERSION, environmentVariable, newId } from '@sinter/contract';
 import type { RouteRecord, UnitScope } from '@sinter/contract';
 import { Caller, Session } from '@sinter/bus';
 import { connectAs } from '../../../operator/src/bus/connect.ts';
-import { signSystem } from '../../../operator/src/bus/credentials.ts';
+import { signSystem, signUnit } from '../../../operator/src/bus/credentials.ts';
 import { putModule } from '../../../operator/src/bus/modules.ts';
 import { provisionBuckets, provisionNamespace } from '../../../operator/src/bus/provision.ts';
 import { openRoutes } from '../../../operator/src/bus/routes.ts';
@@ -71,9 +71,9 @@ describe('the host in a pod', () => {
   }
 
   /** As the kubelet starts it: everything in the environment, nothing on standard input. */
-  async function start() {
+  async function start(lifetimeMs = LIMIT_MS * 60) {
     const [port = 0] = await freePorts(1);
-    const { jwt, seed } = bus.signUnit(SCOPE);
+    const { jwt, seed } = signUnit(bus.keys, SCOPE, { nowMs: Date.now(), lifetimeMs });
     const bootstrap = {
       servers: [bus.urlOf('hub')],
       machine: 'm1',
@@ -175,5 +175,13 @@ describe('the host in a pod', () => {
     assert.ok((await long).ok);
     assert.equal(await exited, 0);
     await session.close();
+  });
+
+  it('whose credential has ended says so and ends, to be started again with the renewed one', async () => {
+    const { seen } = await awaitConnection();
+    const { exited, lines } = await start(15_000);
+    await seen;
+    assert.equal(await exited, 1);
+    assert.match(lines.at(-1) ?? '', /credential of this process ended at/);
   });
 });
