@@ -46,6 +46,7 @@ import type { Running } from './running.ts';
 import type { Stores } from './stores.ts';
 import { codeOf, scopeIn, wantedOf } from './target.ts';
 import type { WantedWorkflow } from './target.ts';
+import { NameTaken } from './units.ts';
 import type { Units, UnitSite } from './units.ts';
 import { workflowStatus } from './workflowStatus.ts';
 import type { Summary } from './workflowStatus.ts';
@@ -98,6 +99,12 @@ interface Sight {
   readonly observed: Observed;
 }
 
+interface Failure {
+  readonly cause: unknown;
+  /** Undefined: it passes by itself. */
+  readonly problem: Problem | undefined;
+}
+
 const NO_KEYS: TriggerKeys = { digests: {}, findings: [], unreadable: [], any: false };
 const NO_PLAN: Planned = {
   workflow: undefined,
@@ -107,6 +114,7 @@ const NO_PLAN: Planned = {
 };
 /** After something was done: what it led to is looked at, even where nobody tells of it. */
 const AFTER_ACTION_MS = 250;
+const AWAY_AGAIN_MS = 5_000;
 /** So long after its start an operator takes the bus's silence for its own lateness. */
 const PATIENCE_MS = 20_000;
 /** So long a new plan has to be the same before it is tried. */
@@ -137,10 +145,11 @@ export class WorkflowReconciler {
     const sight = await this.#look(key, stored, deleting, signal);
     const waitMs = this.#stillChanging(sight);
     if (waitMs > 0) return again(waitMs);
-    await this.#keepPlan(sight, signal);
+    const refused = await failureOf(() => this.#keepPlan(sight, signal));
     if (!sight.onBus) {
       await this.#report(sight, undefined, undefined, signal);
-      return sight.deleting ? again(5_000) : settled; // the bus tells when it is back
+      // The bus tells when it is back; not, when it was there and merely did not answer this time.
+      return sight.deleting || sight.bus.ready ? again(AWAY_AGAIN_MS) : settled;
     }
     return await this.#advance(sight, sight.onBus, signal);
   }
@@ -244,10 +253,17 @@ export class WorkflowReconciler {
     events.record({ regarding: stored, type: 'Normal', reason: 'Planned', action: 'Plan', note });
   }
 
-  async #advance(sight: Sight, onBus: OnBus, signal: AbortSignal): Promise<Result> {
+  /** `refused`: what went wrong already. Then nothing is carried out, and it is told. */
+  async #advance(
+    sight: Sight,
+    onBus: OnBus,
+    refused: Failure | undefined,
+    signal: AbortSignal,
+  ): Promise<Result> {
     const memory = this.#memory(sight.key);
     const site = this.#site(sight);
-    const renewInMs = await this.#tend(sight, onBus, signal);
+    const renewInMs = await this.#renew(sight, onBus, signal);
+    const unguarded = await failureOf(() => this.#guard(sight, signal));
     const outcome = step({
       workflow: sight.w,
       nowMs: this.#options.clock(),
@@ -259,7 +275,10 @@ export class WorkflowReconciler {
       prepared: memory.prepared,
       ...sight.observed,
     });
-    const failure = await this.#carryOut(outcome.actions, sight, onBus, site, memory, signal);
+    const failure =
+      refused ??
+      unguarded ??
+      (await failureOf(() => this.#carryOut(outcome.actions, sight, onBus, site, memory, signal)));
     if (!failure) memory.marks = outcome.marks;
     if (!failure) this.#tell(outcome, sight);
     if (outcome.actions.some((a) => a.do === 'Release') && !failure) {
@@ -272,24 +291,22 @@ export class WorkflowReconciler {
     return resultOf(outcome, sight.keys.any, renewInMs);
   }
 
+  /** Before anything of it runs: no connections to its pods. */
+  async #guard({ target, stored }: Sight, signal: AbortSignal): Promise<void> {
+    if (target) await this.#options.units.guard(ownerOf(stored), signal);
+  }
+
   /**
-   * What does not wait for a roll-out: no connections to pods, credentials that are due. Gives in how many milliseconds a
-   * credential is to be looked at again; Infinity: never.
+   * What waits for no roll-out: credentials that are due. Gives in how many milliseconds one is to be looked at again;
+   * Infinity: never.
    */
-  async #tend(
+  async #renew(
     { deleting, stored, w, target, observed }: Sight,
     onBus: OnBus,
     signal: AbortSignal,
   ): Promise<number> {
-    const { units, stores } = this.#options;
+    const { units } = this.#options;
     const owner = ownerOf(stored);
-    if (target) {
-      const [policy] = stores.networkPolicies.by(
-        'workflow',
-        keyOf({ namespace: w.namespace, name: w.workflow }),
-      );
-      await units.guard(owner, policy, signal);
-    }
     let againInMs = Infinity;
     if (deleting) return againInMs;
     const revisions = Object.values(onBus.route.record?.revisions ?? {});
@@ -304,7 +321,6 @@ export class WorkflowReconciler {
     return proposal && { owner: ownerOf(stored), snapshot: proposal.snapshot, configMaps };
   }
 
-  /** Undefined: everything was done. What the API server refuses is a problem to be told. */
   async #carryOut(
     actions: readonly Action[],
     sight: Sight,
@@ -312,15 +328,10 @@ export class WorkflowReconciler {
     site: UnitSite | undefined,
     memory: Memory,
     signal: AbortSignal,
-  ): Promise<{ readonly cause: unknown; readonly problem: Problem | undefined } | undefined> {
-    try {
-      for (const group of inGroups(actions)) {
-        signal.throwIfAborted();
-        await allOf(group.map((action) => () => this.#do(action, sight, onBus, site, memory, signal)));
-      }
-      return undefined;
-    } catch (cause) {
-      return { cause, problem: refusal(cause) };
+  ): Promise<void> {
+    for (const group of inGroups(actions)) {
+      signal.throwIfAborted();
+      await allOf(group.map((action) => () => this.#do(action, sight, onBus, site, memory, signal)));
     }
   }
 
@@ -631,8 +642,19 @@ function grantsTooMuch({ target, w }: Sight, onBus: OnBus, unit: string): boolea
   return grantsMore(scope, declared);
 }
 
+/** What went wrong; undefined: nothing did. What the API server refuses is a problem to be told. */
+async function failureOf(work: () => Promise<void>): Promise<Failure | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (cause) {
+    return { cause, problem: refusal(cause) };
+  }
+}
+
 /** What the API server says no to, in its own words; undefined for what passes by itself. */
 function refusal(cause: unknown): Problem | undefined {
+  if (cause instanceof NameTaken) return { reason: 'NameTaken', message: cause.message };
   if (!(cause instanceof ApiError) || cause.status < 400 || cause.status >= 500) return undefined;
   if (cause.status === 409 || cause.status === 429) return undefined;
   // The namespace goes, and the workflow with it.
