@@ -171,6 +171,25 @@ test('a server that is away is asked again, a refusal is not', async () => {
   assert.deepEqual(at.troubles, [], 'nobody needs to hear of it');
 });
 
+test('who has lost the right to write ends without waiting', async () => {
+  await using server = await scriptedServer((asked) => asked.reply(201, asked.body));
+  const lease = new AbortController();
+  const client = kubeClient({ connection: server.connection, userAgent: 'test' }).under(lease.signal);
+  const clock = new ManualClock();
+  const troubles: unknown[] = [];
+  const made = recorder({
+    client,
+    controller: 'a',
+    instance: 'b',
+    clock,
+    trouble: (error) => troubles.push(error),
+  });
+  lease.abort();
+  made.record({ regarding: configMap('one', '1'), type: 'Normal', reason: 'R', action: 'A', note: 'n' });
+  await made.flush();
+  assert.deepEqual([server.asked.length, made.dropped, troubles.length], [0, 1, 1]);
+});
+
 test('a wrong event is told as trouble, and the next one is sent', async () => {
   await using at = await setting((asked) => {
     if ((asked.body as KubeEvent).reason === 'Wrong') asked.reply(422, status(422, 'Invalid'));

@@ -11,7 +11,7 @@
 import { pause, systemClock, type Clock } from './clock.ts';
 import type { KubeClient } from './client.ts';
 import { microTime } from './elector.ts';
-import { ApiError, isForbidden, isInvalid, isNotFound } from './errors.ts';
+import { ApiError, isForbidden, isNotFound, NoAnswer } from './errors.ts';
 import { kind, type KubeObject } from './objects.ts';
 
 export interface RecorderOptions {
@@ -242,8 +242,9 @@ class EventRecorder implements Recorder {
   }
 }
 
+/** A server that was away or busy; not a refusal, and not the end of our right to write. */
 const mayPass = (error: unknown): boolean =>
-  !(error instanceof ApiError) || !(isInvalid(error) || isForbidden(error) || isNotFound(error));
+  error instanceof NoAnswer || (error instanceof ApiError && (error.status >= 500 || error.status === 429));
 
 const referenceTo = ({ apiVersion, kind: name, metadata }: KubeObject): ObjectReference => ({
   apiVersion,
