@@ -176,7 +176,8 @@ class Bus implements ClusterBusRun {
   async round(): Promise<number> {
     const nowMs = this.#options.now();
     const plan = await planBus(this.#options.settings, await this.#read(), nowMs);
-    this.#missing = plan.missing;
+    // What stands goes on while something of it is written anew: a renewal, a revocation.
+    if (plan.writes.length === 0 || !this.#world) this.#missing = plan.missing;
     if (plan.writes.length > 0) return await this.#write(plan.writes);
     this.#world = plan.world;
     if (!plan.world) {
