@@ -10,6 +10,7 @@
  */
 import { spawn } from 'node:child_process';
 import { glob } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { assertNotInterrupted, goOn, interrupt, run } from '../testbed/command.ts';
 import { down } from '../testbed/down.ts';
@@ -134,21 +135,53 @@ async function uninstall(): Promise<void> {
   await kubectl('delete', 'namespace', SINTER_NAMESPACE, '--ignore-not-found');
 }
 
+/**
+ * One file after the other. A file that fails is run once more, and that is said: machines where this runs share their
+ * cores with others, and a moment without any is no defect. Twice in a row is one.
+ */
 async function runTests(): Promise<number> {
   const files = named.length > 0 ? named : await allTests();
-  const options = ['--test', '--test-concurrency=1', `--test-timeout=${String(TEST_LIMIT_MS)}`];
-  const child = spawn(process.execPath, [...options, ...files], {
+  const again: string[] = [];
+  const failed: string[] = [];
+  for (const file of files) {
+    assertNotInterrupted();
+    if ((await runFile(file, 'first')) === 0) continue;
+    assertNotInterrupted();
+    again.push(file);
+    say(`${file} failed, and is run once more`);
+    if ((await runFile(file, 'second')) !== 0) failed.push(file);
+  }
+  if (again.length > 0) say(`needed a second try: ${again.join(', ')}`);
+  if (failed.length > 0) say(`failed twice: ${failed.join(', ')}`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+/** The summary of a first try that failed is marked as such: whoever adds summaries up counts each test once. */
+async function runFile(file: string, attempt: 'first' | 'second'): Promise<number> {
+  const options = ['--test', `--test-timeout=${String(TEST_LIMIT_MS)}`, '--test-reporter=spec'];
+  const child = spawn(process.execPath, [...options, file], {
     cwd: ROOT,
-    stdio: 'inherit',
+    stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, KUBECONFIG: target.kubeconfig },
   });
-  return await new Promise((resolve, reject) => {
+  const summary: string[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (line.startsWith(SUMMARY)) summary.push(line);
+    else process.stdout.write(`${line}\n`);
+  });
+  const code = await new Promise<number>((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code) => {
-      resolve(code ?? 1);
+    child.once('close', (ended) => {
+      resolve(ended ?? 1);
     });
   });
+  const mark = code !== 0 && attempt === 'first' ? 'first try: ' : '';
+  process.stdout.write(summary.map((line) => `${mark}${line}\n`).join(''));
+  return code;
 }
+
+/** How node:test begins the lines of its summary, and diagnostics. */
+const SUMMARY = 'ℹ ';
 
 async function allTests(): Promise<readonly string[]> {
   const files: string[] = [];
