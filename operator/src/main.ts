@@ -159,13 +159,13 @@ class Operator {
         },
       },
     });
-    return await election.run(this.#ending, (signal) => this.#lead(signal));
+    return await election.run(this.#ending, (signal) => this.#lead(signal, () => election.leading));
   }
 
-  /** Everything that writes. */
-  async #lead(signal: AbortSignal): Promise<void> {
+  /** Everything that writes. `holds` is asked before each write: a process that was frozen has not heard its timers yet. */
+  async #lead(signal: AbortSignal, holds = (): boolean => true): Promise<void> {
     const { SINTER_POD_NAME, SINTER_GATEWAY_URL, SINTER_NAMESPACE, SINTER_SERVICE_ACCOUNT } = this.#config;
-    const client = this.#clients.client.under(signal);
+    const client = this.#clients.client.under(signal, holds);
     this.#writer = client;
     this.#bus.wake();
     const events = recorder({
@@ -184,7 +184,7 @@ class Operator {
       pods: () => podSettings(this.#config),
       gatewayUrl: SINTER_GATEWAY_URL,
       account: `${SINTER_NAMESPACE}:${SINTER_SERVICE_ACCOUNT}`,
-      fault: faultPoint(this.#config.SINTER_FAULT_POINT, () => process.kill(process.pid, 'SIGKILL')),
+      fault: faultPoint(this.#config.SINTER_FAULT_POINT, dieAtOnce),
       clock: systemClock,
       hooks: (name, state) => this.#hooks(name, state),
       onPlanned: (durationMs) => {
@@ -337,6 +337,12 @@ function podSettings(config: Config): PodSettings {
     leaf: config.SINTER_NATS_LEAF ? { port: config.SINTER_NATS_LEAF_PORT, tls, serverName } : null,
     insecureRegistries: config.SINTER_INSECURE_REGISTRIES,
   };
+}
+
+/** As a crash would; the first process of a container is spared by its own signals, and exits. */
+function dieAtOnce(): never {
+  process.kill(process.pid, 'SIGKILL');
+  process.exit(137);
 }
 
 /** Aborts at the first signal; the process ends by itself then, or after ENDING_MS. */
