@@ -27,7 +27,7 @@ import type { StoredObject } from './kinds.ts';
 import { isReady, podState } from './observe.ts';
 import { PlanReconciler } from './plan.ts';
 import { PolicyReconciler } from './policy.ts';
-import { deploymentProblem } from './problems.ts';
+import { deploymentProblem, mainContainer } from './problems.ts';
 import { Proposals } from './proposals.ts';
 import { RouteCache } from './routeCache.ts';
 import { Running } from './running.ts';
@@ -253,7 +253,7 @@ const isOfPod = (change: Change<Pod>): boolean =>
   change.type !== 'updated' ||
   differ((pod: Pod) => [podState(pod, undefined), pod.status?.phase ?? '', restartsOf(pod)], change);
 
-export const restartsOf = (pod: Pod): number => pod.status?.containerStatuses?.[0]?.restartCount ?? 0;
+export const restartsOf = (pod: Pod): number => mainContainer(pod)?.restartCount ?? 0;
 
 /** Keeps `reports` to instances that exist: those whose pod is gone are, and a process that was started again has yet to speak. */
 export function followPods(stores: Stores, reports: ClusterBus['reports']): () => void {

@@ -9,7 +9,7 @@ import type { Deployment, Node, Pod } from '../kube/objects.ts';
 import { keyOf } from '../kube/objects.ts';
 import { heardKey } from '../rollout/index.ts';
 import type { PodState, UnitState } from '../rollout/index.ts';
-import { deploymentProblem, podProblem } from './problems.ts';
+import { deploymentProblem, mainContainer, podProblem } from './problems.ts';
 import { unitOf } from './stores.ts';
 import type { Stores } from './stores.ts';
 
@@ -83,7 +83,7 @@ export function podState(pod: Pod, node: Node | undefined): PodState {
     instance: pod.metadata.name,
     machine,
     reachable: machine === '' || (node !== undefined && isReady(node)),
-    running: pod.status?.containerStatuses?.[0]?.state?.running !== undefined,
+    running: mainContainer(pod)?.state?.running !== undefined,
     ending: pod.metadata.deletionTimestamp !== undefined,
     ready: pod.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false,
     ...(why ? { problem: why } : {}),

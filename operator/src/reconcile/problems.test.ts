@@ -6,7 +6,12 @@ import { deploymentProblem, missingSecret, podProblem } from './problems.ts';
 
 const pod = (status: object): Pod => ({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, status });
 const waiting = (reason: string, message = 'm', lastState: object = {}): Pod =>
-  pod({ containerStatuses: [{ state: { waiting: { reason, message } }, lastState }] });
+  pod({
+    containerStatuses: [
+      { name: 'a-sidecar', state: { running: {} } },
+      { name: 'host', state: { waiting: { reason, message } }, lastState },
+    ],
+  });
 
 describe('a pod', () => {
   const ROWS: Readonly<Record<string, readonly [Pod, string | undefined]>> = {

@@ -25,13 +25,19 @@ const problem = (reason: string, message: string): Problem => ({
   message: message.slice(0, MESSAGE_MAX),
 });
 
+const MAIN: ReadonlySet<string> = new Set(['host', 'gateway']);
+
+/** Ours, not one that a webhook has put beside it: a cluster lists them by name. */
+export const mainContainer = ({ status }: Pod) =>
+  status?.containerStatuses?.find(({ name }) => MAIN.has(name));
+
 /** Undefined: nothing is wrong, or not yet. */
 export function podProblem(pod: Pod): Problem | undefined {
   const unscheduled = pod.status?.conditions?.find(
     (c) => c.type === 'PodScheduled' && c.status === 'False' && c.reason === 'Unschedulable',
   );
   if (unscheduled) return problem('Unschedulable', unscheduled.message ?? 'no machine takes it');
-  const [container] = pod.status?.containerStatuses ?? [];
+  const container = mainContainer(pod);
   const { waiting } = container?.state ?? {};
   if (!waiting || !WAITING.has(waiting.reason ?? '')) return undefined;
   const { terminated } = container?.lastState ?? {};
@@ -43,7 +49,7 @@ export function podProblem(pod: Pod): Problem | undefined {
 
 /** A Secret that a container needs is not there: its name. */
 export function missingSecret(pod: Pod): string | undefined {
-  const [container] = pod.status?.containerStatuses ?? [];
+  const container = mainContainer(pod);
   const { waiting } = container?.state ?? {};
   if (waiting?.reason !== 'CreateContainerConfigError') return undefined;
   return /secret "([^"]+)" not found/.exec(waiting.message ?? '')?.[1];

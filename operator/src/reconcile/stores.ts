@@ -9,13 +9,14 @@ import { UNIT_LABEL, WORKFLOW_LABEL } from '../resources/labels.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { informer } from '../kube/informer.ts';
 import type { Informer, InformerHooks } from '../kube/informer.ts';
-import { KINDS, keyOf } from '../kube/objects.ts';
+import { KINDS, keyOf, ownersOf } from '../kube/objects.ts';
 import type {
   Deployment,
   Kind,
   KubeObject,
   NetworkPolicy,
   Node,
+  OwnerReference,
   Pod,
   PodDisruptionBudget,
 } from '../kube/objects.ts';
@@ -60,11 +61,29 @@ export interface Watches {
 
 const MANAGED = 'app.kubernetes.io/managed-by=sinter';
 
-/** The workflow that an object of a unit belongs to, as a key; none: it is not ours. */
-export function workflowKeyOf({ metadata }: KubeObject): readonly string[] {
-  const name = metadata.labels?.[WORKFLOW_LABEL];
-  return name === undefined ? [] : [keyOf({ namespace: metadata.namespace, name })];
+/**
+ * The workflow that an object of a unit belongs to, as a key; none: it is not ours. A label alone makes nothing ours, because
+ * anybody may copy it: what we write is controlled by its Workflow, and its pods by what we wrote.
+ */
+export function workflowKeyOf(object: KubeObject): readonly string[] {
+  const { namespace, labels } = object.metadata;
+  const name = labels?.[WORKFLOW_LABEL];
+  if (name === undefined || !isControlled(object, name)) return [];
+  return [keyOf({ namespace, name })];
 }
+
+/** A pod's controller is the ReplicaSet of our Deployment. */
+function isControlled(object: KubeObject, workflow: string): boolean {
+  const by = ownersOf(object).find((owner) => owner.controller === true);
+  if (object.kind === 'Pod') return by?.kind === 'ReplicaSet' && by.name.startsWith(`${unitOf(object)}-`);
+  return isOwner(by, workflow);
+}
+
+/** Also of an earlier Workflow of this name: the next apply makes it the present one's. */
+const isOwner = (owner: OwnerReference | undefined, workflow: string): boolean =>
+  owner?.kind === 'Workflow' && owner.name === workflow && owner.apiVersion.startsWith(API_GROUP);
+
+const API_GROUP = 'sinter.dev/';
 
 export const unitOf = ({ metadata }: KubeObject): string => metadata.labels?.[UNIT_LABEL] ?? '';
 

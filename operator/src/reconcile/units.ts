@@ -19,11 +19,13 @@ import { applyObject, isAsDesired } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isAlreadyExists, isNotFound } from '../kube/errors.ts';
 import { KINDS, keyOf } from '../kube/objects.ts';
-import type { Deployment, KubeObject, NetworkPolicy, PodDisruptionBudget, Secret } from '../kube/objects.ts';
+import type { Deployment, KubeObject, PodDisruptionBudget, Secret } from '../kube/objects.ts';
 import type { ConfigMap } from '../model/nouns.ts';
 import type { Lookup } from '../model/environment.ts';
 import {
   CREDENTIAL_EXPIRES_ANNOTATION,
+  MANAGED_LABEL,
+  WORKFLOW_LABEL,
   credentialNote,
   seedSecret,
   seedSecretName,
@@ -66,6 +68,17 @@ interface Found {
 const TELL_AGAIN_MS = ANNOUNCE_MS + 5_000;
 /** Tokens end at whole seconds. */
 const ROUNDING_MS = 2_000;
+
+/** Somebody's own object has the name of one that is to be made. */
+export class NameTaken extends Error {
+  override readonly name = 'NameTaken';
+
+  constructor({ kind, metadata }: KubeObject) {
+    super(
+      `there is a ${kind} ${keyOf(metadata)} that is not Sinter's, and it stays as it is; give it another name, or the workflow`,
+    );
+  }
+}
 
 export class Units {
   readonly #options: UnitsOptions;
@@ -210,8 +223,10 @@ export class Units {
   }
 
   /** Nobody may connect to the workflow's pods. */
-  async guard(owner: WorkflowOwner, current: NetworkPolicy | undefined, signal: AbortSignal): Promise<void> {
+  async guard(owner: WorkflowOwner, signal: AbortSignal): Promise<void> {
     const desired = workflowNetworkPolicy(owner);
+    const { networkPolicies } = this.#options.stores;
+    const [[, current] = []] = pairs([desired], networkPolicies.by('workflow', keyOf(owner)));
     if (isAsDesired(current, desired, MANAGER.workflow)) return;
     await this.#options.fault('NetworkPolicy');
     await this.#apply(KINDS.networkPolicies, desired, current, signal);
@@ -244,12 +259,17 @@ export class Units {
     }
   }
 
+  /** What has the name of an object of ours and is none is somebody's own: it stays as it is (NameTaken). */
   async #apply<T extends KubeObject>(
     kind: Parameters<typeof applyObject<T>>[0]['kind'],
     desired: KubeObject,
     current: T | undefined,
     signal: AbortSignal,
   ): Promise<void> {
+    if (current === undefined) {
+      const there = await this.#options.client.find(kind, desired.metadata, { signal });
+      if (there && !isLabelledAs(there, desired)) throw new NameTaken(desired);
+    }
     await applyObject<T>({
       client: this.#options.client,
       kind,
@@ -295,6 +315,12 @@ export class Units {
       .some((pod) => unitOf(pod) === unit && ours.has(missingSecret(pod) ?? ''));
   }
 }
+
+/** An object that was lost from our copy, or whose owner somebody took away, is ours still; its pods would be a second set. */
+const isLabelledAs = (there: KubeObject, desired: KubeObject): boolean =>
+  [MANAGED_LABEL, WORKFLOW_LABEL].every(
+    (label) => there.metadata.labels?.[label] === desired.metadata.labels?.[label],
+  );
 
 const idOf = (w: WorkflowKey, unit: string): string => `${w.namespace}/${w.workflow}/${unit}`;
 

@@ -148,10 +148,11 @@ export class WorkflowReconciler {
     const refused = await failureOf(() => this.#keepPlan(sight, signal));
     if (!sight.onBus) {
       await this.#report(sight, undefined, undefined, signal);
+      if (refused) throw refused.cause;
       // The bus tells when it is back; not, when it was there and merely did not answer this time.
       return sight.deleting || sight.bus.ready ? again(AWAY_AGAIN_MS) : settled;
     }
-    return await this.#advance(sight, sight.onBus, signal);
+    return await this.#advance(sight, sight.onBus, refused, signal);
   }
 
   #isPatient(): boolean {

@@ -54,6 +54,7 @@ const STALLING: ReadonlySet<string> = new Set([
   'InvalidImageName',
   'ErrImageNeverPull',
   'QuotaExceeded',
+  'NameTaken',
   'OutOfMemory',
 ]);
 

@@ -5,6 +5,7 @@
  */
 import type { OwnerReference } from './kubernetes.ts';
 
+export const MANAGED_LABEL = 'app.kubernetes.io/managed-by';
 export const WORKFLOW_LABEL = 'sinter.dev/workflow';
 export const UNIT_LABEL = 'sinter.dev/unit';
 /** Which of a unit's Deployments: its first architecture, or `all`. */
@@ -24,7 +25,7 @@ export interface WorkflowOwner {
 
 export const workflowLabels = (workflow: string): Readonly<Record<string, string>> => ({
   'app.kubernetes.io/name': 'sinter-unit',
-  'app.kubernetes.io/managed-by': 'sinter',
+  [MANAGED_LABEL]: 'sinter',
   'app.kubernetes.io/part-of': workflow,
   [WORKFLOW_LABEL]: workflow,
 });
