@@ -12,7 +12,7 @@ import { provisionAsync } from './provision.ts';
 import { inboxOf, traffic, units } from './testAttack.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
-const ONCE = { reconnect: false, timeout: 2000 } as const;
+const ONCE = { reconnect: false, timeout: 20_000 } as const;
 
 describe('who is not known, or no longer, is refused', () => {
   let bus: Awaited<ReturnType<typeof startTestBus>>;

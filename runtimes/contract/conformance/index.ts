@@ -257,7 +257,7 @@ function cases(bench: () => Bench, { callee, cannotMisbehave }: Setup): void {
     it('is not the limit of what lives: a call that takes 3.5 s', async () => {
       const told = await call('slow', json(3_500));
       assert.deepEqual(told.got, json(3_500), told.message);
-      assert.ok(told.ms >= 3_490 && told.ms < 4_500, `${String(told.ms)} ms`);
+      assert.ok(told.ms >= 3_490 && told.ms < 9_000, `${String(told.ms)} ms`);
     });
     for (const [when, abortAfterMs] of [
       ['before it is accepted', 10],
