@@ -55,7 +55,11 @@ it('a run that ends while several workflows are applied leaves no process, and t
       (await children()).filter((line) => /nats-server|dist.main/.test(line)),
       [],
     );
-    assert.deepEqual(await readdir(folder), [], 'its state file has gone, and the folder that was made for it');
+    assert.deepEqual(
+      await readdir(folder),
+      [],
+      'its state file has gone, and the folder that was made for it',
+    );
     await assert.rejects(run.apply(objects), /the run is ending/);
   } finally {
     if (before === undefined) Reflect.deleteProperty(process.env, 'XDG_RUNTIME_DIR');

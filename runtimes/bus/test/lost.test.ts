@@ -37,7 +37,7 @@ describe('when the server is killed', () => {
       const killedAt = performance.now();
       await bus.servers.kill('hub');
       assert.deepEqual([...new Set((await Promise.all(out)).map(codeOf))], ['ConnectionLost']);
-      assert.ok(performance.now() - killedAt < 500, `${String(performance.now() - killedAt)} ms`);
+      assert.ok(performance.now() - killedAt < 2_000, `${String(performance.now() - killedAt)} ms`);
       assert.equal(session.link.publish(callSubject(t.w, 'r1', 'fn'), Buffer.from('x')), false);
 
       const refusedAt = performance.now();

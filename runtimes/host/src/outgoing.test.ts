@@ -139,7 +139,7 @@ describe('a call inside the process', () => {
     const between = rig(() => Promise.reject(new CallError('FunctionFailed', 'no')), { retry: slowly });
     const startedAt = performance.now();
     await assert.rejects(between.call({ signal: AbortSignal.timeout(30) }), { code: 'Cancelled' });
-    assert.ok(performance.now() - startedAt < 1_000);
+    assert.ok(performance.now() - startedAt < 4_000);
   });
 
   it('is tried again as its edge says, under the same id', async () => {
