@@ -29,7 +29,7 @@ import { isConflict } from './kube/errors.ts';
 import { controllers, followPods } from './reconcile/controllers.ts';
 import { faultPoint } from './reconcile/faults.ts';
 import { MANAGER, SINTER } from './reconcile/kinds.ts';
-import { graphNamesOf, watches } from './reconcile/stores.ts';
+import { declaresIn, watches } from './reconcile/stores.ts';
 import type { Stores } from './reconcile/stores.ts';
 import type { PodSettings } from './resources/index.ts';
 import { Metrics, errorText, newLogger, telemetryServer } from './telemetry/index.ts';
@@ -283,9 +283,8 @@ class Operator {
         const seen = about && reports.observation(about);
         if (!seen || counted.has(seen)) return;
         counted.add(seen);
-        // A function that an instance makes up is no label of ours.
-        const names = graphNamesOf(this.#stores.workflows.get(`${seen.namespace}/${seen.workflow}`));
-        this.#clients.metrics.seen(seen, (fn) => names.has(fn));
+        // What an instance makes up is no label of ours.
+        this.#clients.metrics.seen(seen, declaresIn(this.#stores, `${seen.namespace}/${seen.workflow}`));
       }),
     ];
     const timer = setInterval(() => {

@@ -37,19 +37,43 @@ interface Sum {
   readonly counts: number[];
 }
 
+export interface ReportsOptions {
+  /** Sums for `figures`, which grow with every name that is spoken: for one machine, not for a cluster. Default true. */
+  readonly figures?: boolean;
+}
+
+/** A process may speak under any instance's name of its own unit: of one unit so many are remembered, the newest. */
+const INSTANCES_MAX = 1000;
+
 export class Reports {
+  readonly #sumsUp: boolean;
+  /** Ids of instances by unit, the one that was heard of first before others. */
+  readonly #instances = new Map<string, Set<string>>();
   readonly #live = new Map<string, Announcement>();
   readonly #seen = new Map<string, Observation>();
   readonly #sums = new Map<string, Sum>();
   readonly #watchers = new Set<(about?: InstanceKey) => void>();
 
+  constructor({ figures = true }: ReportsOptions = {}) {
+    this.#sumsUp = figures;
+  }
+
   announced(a: Announcement): void {
+    this.#note(a);
     this.#live.set(instanceOf(a), a);
     this.#changed(a);
   }
 
   observed(o: Observation): void {
+    this.#note(o);
     this.#seen.set(instanceOf(o), o);
+    if (this.#sumsUp) this.#sum(o);
+    this.#changed(o);
+    // Who counts has done so by now, and most of it are counts.
+    if (!this.#sumsUp) this.#seen.set(instanceOf(o), { ...o, functions: [], edges: [] });
+  }
+
+  #sum(o: Observation): void {
     const workflow = `${o.namespace}/${o.workflow}`;
     for (const f of o.functions) {
       this.#add(`f ${workflow} ${f.function} ${f.artifact}`, f.executions, f.failures, f.runMs);
@@ -57,13 +81,28 @@ export class Reports {
     }
     for (const e of o.edges)
       this.#add(`e ${workflow} ${e.from} ${e.to} ${e.channel}`, e.calls, e.failures, e.roundTripMs);
-    this.#changed(o);
+  }
+
+  #note(key: InstanceKey): void {
+    const unit = `${key.namespace}/${key.workflow}/${key.unit}`;
+    const ids = this.#instances.get(unit) ?? new Set();
+    this.#instances.set(unit, ids.add(instanceOf(key)));
+    const [oldest] = ids;
+    if (ids.size > INSTANCES_MAX && oldest !== undefined) this.#drop(oldest);
+  }
+
+  #drop(id: string): void {
+    this.#live.delete(id);
+    this.#seen.delete(id);
+    const unit = id.slice(0, id.lastIndexOf('/'));
+    const ids = this.#instances.get(unit);
+    ids?.delete(id);
+    if (ids?.size === 0) this.#instances.delete(unit);
   }
 
   /** An instance whose process has ended. */
   gone(instance: InstanceKey): void {
-    this.#live.delete(instanceOf(instance));
-    this.#seen.delete(instanceOf(instance));
+    this.#drop(instanceOf(instance));
     this.#changed(instance);
   }
 
@@ -71,10 +110,7 @@ export class Reports {
   forget(exists: (key: InstanceKey) => boolean): number {
     const known = new Map<string, InstanceKey>([...this.#live, ...this.#seen]);
     const gone = [...known].filter(([, key]) => !exists(key));
-    for (const [id] of gone) {
-      this.#live.delete(id);
-      this.#seen.delete(id);
-    }
+    for (const [id] of gone) this.#drop(id);
     if (gone.length > 0) this.#changed();
     return gone.length;
   }

@@ -86,7 +86,7 @@ const SYSTEM_LIFETIME_MS = 600_000;
 export const clusterBus = (options: ClusterBusOptions): ClusterBusRun => new Bus(options);
 
 class Bus implements ClusterBusRun {
-  readonly reports = new Reports();
+  readonly reports = new Reports({ figures: false });
   readonly store: ClusterBus['store'];
   readonly credentials: UnitCredentials;
   readonly #options: ClusterBusOptions;

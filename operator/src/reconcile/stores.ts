@@ -9,7 +9,7 @@ import { UNIT_LABEL, WORKFLOW_LABEL } from '../resources/labels.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { informer } from '../kube/informer.ts';
 import type { Informer, InformerHooks } from '../kube/informer.ts';
-import { KINDS, keyOf, ownersOf } from '../kube/objects.ts';
+import { KINDS, keyOf, ownersOf, placeOf } from '../kube/objects.ts';
 import type {
   Deployment,
   Kind,
@@ -98,10 +98,22 @@ export function functionKeysOf(workflow: StoredObject): readonly string[] {
   });
 }
 
-/** The names in the graph of a Workflow. */
-export function graphNamesOf(workflow: StoredObject | undefined): ReadonlySet<string> {
-  const read = workflow && reading('Workflow', workflow);
-  return new Set(read?.ok ? read.declared.object.spec.functions.map((f) => f.name) : []);
+/** Is there such an artifact of such a function in the graph of a Workflow (its key)? */
+export function declaresIn(
+  { workflows, functions }: Pick<Stores, 'workflows' | 'functions'>,
+  key: string,
+): (fn: string, artifact: string) => boolean {
+  const stored = workflows.get(key);
+  const read = stored && reading('Workflow', stored);
+  const vertices = read?.ok ? read.declared.object.spec.functions : [];
+  const artifactsOf = (fn: string): readonly string[] => {
+    const name = vertices.filter((v) => v.name === fn).map(functionNameOf)[0];
+    const found =
+      name === undefined ? undefined : functions.get(keyOf({ namespace: placeOf(key).namespace, name }));
+    const declared = found && reading('Function', found);
+    return declared?.ok ? declared.declared.object.spec.artifacts.map((a) => a.name) : [];
+  };
+  return (fn, artifact) => artifactsOf(fn).includes(artifact);
 }
 
 /** Where a Workflow answers, by host and path: of two with one address the older keeps it. */

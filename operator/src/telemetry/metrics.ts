@@ -169,10 +169,13 @@ export class Metrics {
     this.#trouble.inc({ kind });
   }
 
-  /** `known`: is this function one of the declared workflow? What an instance makes up is not counted. */
-  seen({ namespace, workflow, functions, edges }: SeenCalls, known: (fn: string) => boolean): void {
+  /** `known`: is this artifact of this function declared? What an instance makes up is not counted. */
+  seen(
+    { namespace, workflow, functions, edges }: SeenCalls,
+    known: (fn: string, artifact: string) => boolean,
+  ): void {
     const of = { namespace, workflow };
-    for (const f of functions.filter((one) => known(one.function))) {
+    for (const f of functions.filter((one) => known(one.function, one.artifact))) {
       const labels = { ...of, function: f.function, artifact: f.artifact };
       this.#executions.inc({ ...labels, result: 'success' }, Math.max(0, f.executions - f.failures));
       this.#executions.inc({ ...labels, result: 'error' }, f.failures);

@@ -29,7 +29,10 @@ describe('metrics', () => {
     const metrics = new Metrics();
     const seen = (fn: string) => ({ function: fn, artifact: 'js', executions: 3, failures: 1 });
     const of = { namespace: 'ns', workflow: 'wf', edges: [{ channel: 'Node', calls: 2, failures: 0 }] };
-    metrics.seen({ ...of, functions: [seen('a'), seen('made-up')] }, (fn) => fn === 'a');
+    metrics.seen(
+      { ...of, functions: [seen('a'), seen('made-up'), { ...seen('a'), artifact: 'made-up' }] },
+      (fn, artifact) => fn === 'a' && artifact !== 'made-up',
+    );
     const text = await metrics.registry.metrics();
     assert.match(text, /sinter_function_executions_total\{.*function="a".*result="success"\} 2/);
     assert.match(text, /sinter_calls_total\{.*channel="Node",result="success"\} 2/);
