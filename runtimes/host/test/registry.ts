@@ -1,4 +1,4 @@
-/** A real registry on loopback, and images pushed to it with nothing but HTTP. */
+/** A real registry, on loopback or at a given address, and images pushed to it with nothing but HTTP. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -51,9 +51,9 @@ export interface TestRegistry extends Store {
 
 const REPOSITORY = 'team/cars';
 
-export async function startRegistry({ auth = false } = {}): Promise<TestRegistry> {
+export async function startRegistry({ auth = false, at = '' } = {}): Promise<TestRegistry> {
   const folder = await mkdtemp(join(tmpdir(), 'sinter-registry-'));
-  const host = `127.0.0.1:${String(await freePort())}`;
+  const host = at === '' ? `127.0.0.1:${String(await freePort())}` : at;
   await writeFile(join(folder, 'htpasswd'), `${HTPASSWD}\n`);
   const config = {
     version: '0.1',
