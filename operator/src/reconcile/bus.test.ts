@@ -133,7 +133,13 @@ describe("a cluster's bus", () => {
 
     world.gateways = ['gw-1'];
     world.offsetMs = 11 * DAY_MS;
-    await world.rounds(bus, () => world.secrets.written.at(-1) === names.gateway, "the gateway's is renewed");
+    const ready: boolean[] = [];
+    const isRenewed = (): boolean => {
+      ready.push(bus.state().ready);
+      return world.secrets.written.at(-1) === names.gateway;
+    };
+    await world.rounds(bus, isRenewed, "the gateway's is renewed");
+    assert.deepEqual([...new Set(ready)], [true], 'the bus is there while a Secret is renewed');
     await world.rounds(bus, () => gotGateway.length > 0, 'the gateway has it');
     assert.equal(gotGateway[0], world.secrets.value('gateway', 'jwt'));
     const told = gotGateway.length;
