@@ -21,10 +21,10 @@ const policy = (labels: object) => ({
 
 /** Guards a workflow where this object is there already. Gives the requests that were made. */
 async function guardOver(there: object | undefined): Promise<{ asked: readonly string[]; cause: unknown }> {
-  await using server = await scriptedServer(({ method, reply, body }) => {
-    if (method !== 'GET') reply(200, body);
-    else if (there) reply(200, there);
-    else reply(404, status(404, 'NotFound'));
+  await using server = await scriptedServer((request) => {
+    if (request.method !== 'GET') request.reply(200, request.body);
+    else if (there) request.reply(200, there);
+    else request.reply(404, status(404, 'NotFound'));
   });
   const client = kubeClient({ connection: server.connection, userAgent: 'test' });
   const { stores } = watches({ client, namespace: 'sinter-system', namespaces: [] });
