@@ -81,6 +81,8 @@ class Operator {
   readonly #bus: ClusterBusRun;
   /** The client of the leader: none leads, none writes. */
   #writer: KubeClient | undefined;
+  /** Whether the lease holds, at this moment. */
+  #holds = (): boolean => false;
 
   constructor(config: Config, log: Logger, clients: Clients, ending: AbortSignal) {
     this.#config = config;
@@ -167,6 +169,7 @@ class Operator {
     const { SINTER_POD_NAME, SINTER_GATEWAY_URL, SINTER_NAMESPACE, SINTER_SERVICE_ACCOUNT } = this.#config;
     const client = this.#clients.client.under(signal, holds);
     this.#writer = client;
+    this.#holds = () => !signal.aborted && holds();
     this.#bus.wake();
     const events = recorder({
       client,
@@ -259,7 +262,7 @@ class Operator {
             : Promise.resolve('Conflict'),
       },
       pods: () => this.#stores.busPods.list().flatMap((pod) => busPodOf(pod) ?? []),
-      isLeader: () => this.#writer !== undefined,
+      isLeader: () => this.#writer !== undefined && this.#holds(),
       now: Date.now,
       onLog: ({ level, message }) => {
         this.#log[level](message);

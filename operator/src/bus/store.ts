@@ -5,6 +5,7 @@
  */
 import type { EntryRecord, RouteRecord, WorkflowKey } from '@sinter/contract';
 import type { BusStore } from './cluster.ts';
+import { BusAway } from './cluster.ts';
 import type { OperatorLink } from './link.ts';
 import { putModule } from './modules.ts';
 import { discardAsync, discardNamespace, provisionAsync, provisionNamespace } from './provision.ts';
@@ -12,7 +13,16 @@ import type { Replicas } from './provision.ts';
 import { openRoutes } from './routes.ts';
 import type { Records, RouteBook } from './routes.ts';
 
-export function storeOver(link: OperatorLink, replicas: Replicas): BusStore {
+/** `mayWrite` is asked before each question: who leads no longer gets BusAway, because most of them write. */
+export function storeOver(
+  to: Pick<OperatorLink, 'ask'>,
+  replicas: Replicas,
+  mayWrite: () => boolean = () => true,
+): BusStore {
+  const link: Pick<OperatorLink, 'ask'> = {
+    ask: (work) =>
+      mayWrite() ? to.ask(work) : Promise.reject(new BusAway('this replica of the operator does not lead')),
+  };
   return {
     provideNamespace: (namespace) => link.ask((nc) => provisionNamespace(nc, namespace, replicas)),
     discardNamespace: (namespace) => link.ask((nc) => discardNamespace(nc, namespace)),
@@ -26,7 +36,7 @@ export function storeOver(link: OperatorLink, replicas: Replicas): BusStore {
 
 /** The manager behind a book belongs to one connection: it is opened anew for each question (it asks nothing by itself). */
 const recordsOver = <T extends WorkflowKey>(
-  link: OperatorLink,
+  link: Pick<OperatorLink, 'ask'>,
   of: (book: RouteBook) => Records<T>,
 ): Records<T> => {
   const ask = <R>(work: (records: Records<T>) => Promise<R>): Promise<R> =>

@@ -58,6 +58,7 @@ export interface ClusterBusOptions {
   readonly settings: BusSettings;
   readonly secrets: SecretStore;
   readonly pods: () => readonly BusPod[];
+  /** By the clock, at this moment. */
   readonly isLeader: () => boolean;
   readonly now: () => number;
   readonly onLog: (line: BusLog) => void;
@@ -127,7 +128,7 @@ class Bus implements ClusterBusRun {
         options.onLog({ level: 'warn', message: `bus: ${message}` });
       },
     });
-    this.store = storeOver(this.#link, options.settings.replicas);
+    this.store = storeOver(this.#link, options.settings.replicas, options.isLeader);
     this.credentials = unitCredentials({
       issuing: () => this.#world?.issuing,
       ca: () => pemOf(this.#world?.ca),

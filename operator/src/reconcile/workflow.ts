@@ -254,7 +254,7 @@ export class WorkflowReconciler {
     events.record({ regarding: stored, type: 'Normal', reason: 'Planned', action: 'Plan', note });
   }
 
-  /** `refused`: what went wrong already. Then nothing is carried out, and it is told. */
+  /** `refused`: what went wrong already. Then nothing new is begun, what ran goes on, and it is told. */
   async #advance(
     sight: Sight,
     onBus: OnBus,
@@ -264,25 +264,25 @@ export class WorkflowReconciler {
     const memory = this.#memory(sight.key);
     const site = this.#site(sight);
     const renewInMs = await this.#renew(sight, onBus, signal);
-    const unguarded = await failureOf(() => this.#guard(sight, signal));
+    const blocked = refused ?? (await failureOf(() => this.#guard(sight, signal)));
+    const stale =
+      !blocked && site && sight.target ? this.#options.units.stale(sight.target.units.values(), site) : [];
     const outcome = step({
       workflow: sight.w,
       nowMs: this.#options.clock(),
-      wanted: sight.wanted,
+      wanted: blocked && sight.target ? keptAs(sight) : sight.wanted,
       route: onBus.route.record,
       entry: onBus.entry.record,
-      stale: site && sight.target ? this.#options.units.stale(sight.target.units.values(), site) : [],
+      stale,
       marks: memory.marks,
       prepared: memory.prepared,
       ...sight.observed,
     });
-    const failure =
-      refused ??
-      unguarded ??
-      (await failureOf(() => this.#carryOut(outcome.actions, sight, onBus, site, memory, signal)));
-    if (!failure) memory.marks = outcome.marks;
-    if (!failure) this.#tell(outcome, sight);
-    if (outcome.actions.some((a) => a.do === 'Release') && !failure) {
+    const failed = await failureOf(() => this.#carryOut(outcome.actions, sight, onBus, site, memory, signal));
+    const failure = blocked ?? failed;
+    if (!failed) memory.marks = outcome.marks;
+    if (!failed) this.#tell(outcome, sight);
+    if (outcome.actions.some((a) => a.do === 'Release') && !failed) {
       this.#forget(sight.key);
       return settled;
     }
@@ -615,6 +615,10 @@ function wantedFor(of: {
   const candidate = of.pin && !isError(of.pin) ? 'Goes' : 'Stays';
   return { is: 'Keep', suspended: of.suspended, candidate };
 }
+
+/** What is declared cannot be begun now. */
+const keptAs = ({ deleting, stored }: Sight): Wanted =>
+  wantedFor({ deleting, target: undefined, pin: undefined, suspended: isSuspended(stored) });
 
 /** What runs, as much of it as a plan may depend on. */
 function currentPlan(onBus: OnBus | undefined): Parameters<Proposals['of']>[1] {
