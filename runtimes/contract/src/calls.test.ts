@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
   CallMachine,
+  LAST_SEND_AFTER_MS,
   LINK_WAIT_MS,
   LOST_AFTER_MS,
   NO_ROOM,
@@ -130,7 +131,7 @@ describe('a call', () => {
 });
 
 /** From the last send to the end of patience. */
-const REST_MS = LOST_AFTER_MS - (SENDS_LIMIT - 1) * RESEND_AFTER_MS;
+const REST_MS = LOST_AFTER_MS - RESEND_AFTER_MS - LAST_SEND_AFTER_MS;
 
 describe('silence', () => {
   it(`is answered by ${String(SENDS_LIMIT)} sends, then the callee is lost`, () => {
@@ -139,7 +140,10 @@ describe('silence', () => {
       .waits()
       .after(1)
       .sends();
-    s.after(RESEND_AFTER_MS).sends();
+    s.after(LAST_SEND_AFTER_MS - 1)
+      .waits()
+      .after(1)
+      .sends();
     s.after(REST_MS - 1)
       .waits()
       .after(1)
@@ -208,12 +212,12 @@ describe('nobody there, or no room', () => {
       .succeeds();
   });
   it('no responders to the last resend: the first send was lost, and the call waits for room', () => {
-    const s = new Story().after(RESEND_AFTER_MS).sends().after(RESEND_AFTER_MS).sends().nobody().waits();
+    const s = new Story().after(RESEND_AFTER_MS).sends().after(LAST_SEND_AFTER_MS).sends().nobody().waits();
     s.after(RESEND_AFTER_MS).waits().after(2).sends().hears(RESULT).succeeds();
   });
   it('no responders to an earlier resend only: a callee that is silent after the last one is lost', () => {
     const s = new Story().after(RESEND_AFTER_MS).sends().nobody().after(RESEND_AFTER_MS).sends();
-    s.after(REST_MS).fails('CalleeLost');
+    s.after(LOST_AFTER_MS - 2 * RESEND_AFTER_MS).fails('CalleeLost');
   });
   it('is of no interest once it was accepted', () => {
     new Story().hears(ACCEPTED).nobody().hears(FULL).after(1_000).waits().hears(RESULT).succeeds();
@@ -273,8 +277,8 @@ describe('a retry by the terms of the edge', () => {
   });
   it('is made after loss, with as many sends as before', () => {
     const s = new Story({ timeoutMs: 30_000, retry: RETRY });
-    s.after(100).sends().after(100).sends().after(REST_MS).waits();
-    s.after(100).sends(2).after(100).sends(2).after(100).sends(2).after(REST_MS).waits();
+    s.after(100).sends().after(LAST_SEND_AFTER_MS).sends().after(REST_MS).waits();
+    s.after(100).sends(2).after(100).sends(2).after(LAST_SEND_AFTER_MS).sends(2).after(REST_MS).waits();
     s.after(200).sends(3).hears(RESULT).succeeds();
     assert.equal(s.machine.resends, 4);
   });

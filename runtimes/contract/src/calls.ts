@@ -31,6 +31,8 @@ export const LOST_AFTER_MS = 2_500;
 export const SENDS_LIMIT = 3;
 /** Wait for a first sign of life before sending again: at least this, and at least four round trips. */
 export const RESEND_AFTER_MS = 100;
+/** The last send waits at least this: it is for servers that first have to notice the loss of another one. */
+export const LAST_SEND_AFTER_MS = 800;
 /** First and longest pause while nobody has room. */
 export const ROOM_PAUSE_MS = 2;
 export const ROOM_PAUSE_LIMIT_MS = 50;
@@ -158,7 +160,7 @@ export class CallMachine {
     if (this.#sends === 1) return this.#waitForRoom(nowMs);
     // A resend may find nobody while the first send still runs, and is about to say so.
     this.#foundNobody = true;
-    if (this.#sends >= SENDS_LIMIT) this.#nextAtMs = Math.min(this.#nextAtMs, nowMs + this.#resendAfterMs);
+    this.#nextAtMs = Math.min(this.#nextAtMs, nowMs + this.#resendAfterMs);
     return NOTHING;
   }
 
@@ -212,7 +214,8 @@ export class CallMachine {
     if (this.#sends === 1) this.#silentSinceMs = nowMs;
     // The last send waits out the silence: a callee may be short of processor time, as it may be while it runs.
     const lostAtMs = this.#sends < SENDS_LIMIT ? 0 : this.#silentSinceMs + LOST_AFTER_MS;
-    this.#nextAtMs = Math.max(nowMs + this.#resendAfterMs, lostAtMs);
+    const leastMs = this.#sends === SENDS_LIMIT - 1 ? LAST_SEND_AFTER_MS : 0;
+    this.#nextAtMs = Math.max(nowMs + Math.max(this.#resendAfterMs, leastMs), lostAtMs);
     return { do: 'Send', attempt: this.#attempt, timeoutMs: this.#deadlineAtMs - nowMs };
   }
 
