@@ -37,7 +37,7 @@ export interface PodObject extends ClusterObject {
   readonly status: {
     readonly phase: string;
     readonly podIP?: string;
-    readonly containerStatuses?: readonly { readonly restartCount: number }[];
+    readonly containerStatuses?: readonly { readonly restartCount: number; readonly ready?: boolean }[];
   };
 }
 
