@@ -21,14 +21,21 @@ export interface Credential {
   readonly ca: string;
 }
 
-/** The credential of the unit that runs a function, as its Secrets hold it. */
+/** The credential of the unit that runs a function, as its Secrets hold it; not of one that ends, whose Secrets may be gone. */
 export async function credentialOf(lab: Lab, fn: string): Promise<Credential> {
-  const pod = (await lab.living()).find((p) => p.metadata.name.includes(`-${fn}-`));
-  const unit = pod?.metadata.labels?.[UNIT_LABEL] ?? assert.fail(`no unit runs ${fn}`);
+  const pods = (await lab.living()).filter((p) => p.metadata.name.includes(`-${fn}-`));
+  const units = new Set(pods.map((p) => p.metadata.labels?.[UNIT_LABEL] ?? ''));
   const secrets = await list<SecretObject>('secrets', lab.namespace);
-  const data = new Map(
-    secrets.filter((s) => s.metadata.name.startsWith(unit)).flatMap((s) => Object.entries(s.data)),
+  const found = [...units].map((unit) =>
+    credentialIn(secrets.filter((s) => s.metadata.name.startsWith(unit))),
   );
+  return (
+    found.find((c) => c.jwt !== '' && c.seed !== '') ?? assert.fail(`no unit that runs ${fn} has Secrets`)
+  );
+}
+
+function credentialIn(secrets: readonly SecretObject[]): Credential {
+  const data = new Map(secrets.flatMap((s) => Object.entries(s.data)));
   const value = (key: string): string => Buffer.from(data.get(key) ?? '', 'base64').toString('utf8');
   return { jwt: value('jwt'), seed: value('seed'), ca: value('ca.crt') };
 }
