@@ -4,7 +4,8 @@
  * Owns: which change touches which key. A change that nobody could tell apart afterwards touches none: hundreds of pods and
  * heartbeats of machines must not cost anything.
  */
-import type { Announcement } from '@sinter/contract';
+import { GATEWAY_CALLER } from '@sinter/contract';
+import type { Announcement, InstanceKey } from '@sinter/contract';
 import type { ClusterBus } from '../bus/cluster.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
@@ -155,7 +156,7 @@ export function controllers(options: ControllersOptions): Controllers {
     const stops = [
       bus.onChange(busChanged),
       bus.reports.watch((about) => {
-        if (about && attention.isNews(about))
+        if (about && hasPod(stores, about) && attention.isNews(about))
           workflowController.enqueue(`${about.namespace}/${about.workflow}`, { afterMs: GATHER_MS });
       }),
       running.onChange((workflow) => {
@@ -252,6 +253,10 @@ const isOfDeployment = (change: Change<Deployment>): boolean =>
 const isOfPod = (change: Change<Pod>): boolean =>
   change.type !== 'updated' ||
   differ((pod: Pod) => [podState(pod, undefined), pod.status?.phase ?? '', restartsOf(pod)], change);
+
+/** Whose pod is not known (yet) wakes nobody: its pod will, and names are soon made up. */
+export const hasPod = ({ pods }: Pick<Stores, 'pods'>, { namespace, unit, instance }: InstanceKey): boolean =>
+  unit === GATEWAY_CALLER || pods.get(keyOf({ namespace, name: instance })) !== undefined;
 
 export const restartsOf = (pod: Pod): number => mainContainer(pod)?.restartCount ?? 0;
 
