@@ -6,7 +6,7 @@ import { newStore } from '../kube/store.ts';
 import { hasPod } from './controllers.ts';
 
 it('an instance without a pod wakes nobody, a gateway does', () => {
-  const pods = newStore<Pod>({ onError: assert.fail });
+  const pods = newStore<Pod>({ onError: (error) => assert.ifError(error) });
   const [part] = [...pods.partitions.values()];
   part?.begin();
   part?.gather([{ apiVersion: 'v1', kind: 'Pod', metadata: { namespace: 'n', name: 'a', uid: '1' } }]);
