@@ -219,6 +219,19 @@ describe('a link that is replaced', () => {
   );
 
   it(
+    'is not, for the credential that it has already: that may be told again',
+    world(async (t) => {
+      const { session, renewed } = await t.caller();
+      const jwt = renewed();
+      await Promise.all([session.renew(jwt), session.renew(jwt)]);
+      const { link } = session;
+      await session.renew(jwt);
+      assert.equal(session.link, link);
+      assert.match(link.inbox, /\.1$/, 'it is the second link that was ever opened');
+    }),
+  );
+
+  it(
     'brings the answers that are awaited over it',
     world(async (t) => {
       const { session, renewed } = await t.caller();
