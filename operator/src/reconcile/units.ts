@@ -17,9 +17,9 @@ import type { RenewedCredential, UnitCredentials } from '../bus/cluster.ts';
 import type { Reports } from '../bus/reports.ts';
 import { applyObject, isAsDesired } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isAlreadyExists, isNotFound } from '../kube/errors.ts';
+import { isAlreadyExists, isForbidden, isNotFound } from '../kube/errors.ts';
 import { KINDS, keyOf } from '../kube/objects.ts';
-import type { Deployment, KubeObject, PodDisruptionBudget, Secret } from '../kube/objects.ts';
+import type { Deployment, KubeObject, Place, PodDisruptionBudget, Secret } from '../kube/objects.ts';
 import type { ConfigMap } from '../model/nouns.ts';
 import type { Lookup } from '../model/environment.ts';
 import {
@@ -154,7 +154,7 @@ export class Units {
     }
     for (const name of [unit, seedSecretName(unit)]) {
       await fault('DeleteSecret');
-      await client.delete(KINDS.secrets, { namespace: w.namespace, name }, { signal });
+      await this.#deleteSecret({ namespace: w.namespace, name }, signal);
     }
     await this.#removeBudgets(found, signal);
     for (const { metadata } of found.deployments) {
@@ -162,6 +162,15 @@ export class Units {
       await client.delete(KINDS.deployments, metadata, { signal, uid: metadata.uid });
     }
     this.#issued.delete(idOf(w, unit));
+  }
+
+  /** The cluster's policy lets us delete none but our own: what it keeps from us under the name is somebody else's, and stays. */
+  async #deleteSecret(place: Place, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#options.client.delete(KINDS.secrets, place, { signal });
+    } catch (cause) {
+      if (!isForbidden(cause)) throw cause;
+    }
   }
 
   /**
