@@ -1,11 +1,11 @@
 /**
- * `npm run test:cluster [-- --keep] [--no-sinter] [FILE…]`: the scenarios of this folder on a real cluster.
+ * `npm run test:cluster [-- --keep] [--no-sinter] [--all] [FILE…]`: the scenarios of this folder on a real cluster.
  *
  * With KUBECONFIG set to another cluster than the testbed: on that one, with the images that the values of
  * SINTER_VALUES (a file) name. Else on the testbed, which is brought up where it is not.
  *
  * Owns: providing the cluster, the images and Sinter, and taking away what it provided, however it ends. What was there
- * before stays. `--keep` leaves everything; `--no-sinter` installs nothing.
+ * before stays. `--all` runs the long ones too; `--keep` leaves everything; `--no-sinter` installs nothing.
  * Exit codes: those of `node --test`; 1 where something could not be provided, 130 interrupted.
  */
 import { spawn } from 'node:child_process';
@@ -136,18 +136,22 @@ async function uninstall(): Promise<void> {
 }
 
 /**
- * One file after the other. A file that fails is run once more, and that is said: machines where this runs share their
- * cores with others, and a moment without any is no defect. Twice in a row is one.
+ * Beside each other what minds its own namespace, then one after the other what disturbs the cluster. A file that fails is run
+ * once more, alone, and that is said: machines where this runs share their cores with others, and a moment without any is no
+ * defect. Twice in a row is one.
  */
 async function runTests(): Promise<number> {
   const files = named.length > 0 ? named : await allTests();
+  const waiting = files.filter(isQuiet);
   const again: string[] = [];
+  const worker = async (): Promise<void> => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) await first(file, again);
+  };
+  await Promise.all(Array.from({ length: BESIDE }, worker));
+  for (const file of files.filter((f) => !isQuiet(f))) await first(file, again);
   const failed: string[] = [];
-  for (const file of files) {
+  for (const file of again) {
     assertNotInterrupted();
-    if ((await runFile(file, 'first')) === 0) continue;
-    assertNotInterrupted();
-    again.push(file);
     say(`${file} failed, and is run once more`);
     if ((await runFile(file, 'second')) !== 0) failed.push(file);
   }
@@ -156,37 +160,52 @@ async function runTests(): Promise<number> {
   return failed.length === 0 ? 0 : 1;
 }
 
+async function first(file: string, again: string[]): Promise<void> {
+  assertNotInterrupted();
+  if ((await runFile(file, 'first')) !== 0) again.push(file);
+}
+
+/** Work in namespaces of their own and look at nothing else. */
+const QUIET = ['chart', 'cli', 'crds', 'foreign', 'journey', 'kube', 'pods', 'secretGuard', 'tenant'];
+const isQuiet = (file: string): boolean => QUIET.some((name) => file.endsWith(`/${name}.test.ts`));
+/** So many of those at a time. */
+const BESIDE = 2;
+/** Minutes each, and for what changes seldom: run by `--all`, or by name. */
+const LONG = ['credentials', 'release', 'scale', 'testbed'];
+const isLong = (file: string): boolean => LONG.some((name) => file.endsWith(`/${name}.test.ts`));
+
 /** The summary of a first try that failed is marked as such: whoever adds summaries up counts each test once. */
 async function runFile(file: string, attempt: 'first' | 'second'): Promise<number> {
+  say(`${file} …`);
   const options = ['--test', `--test-timeout=${String(TEST_LIMIT_MS)}`, '--test-reporter=spec'];
   const child = spawn(process.execPath, [...options, file], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, KUBECONFIG: target.kubeconfig },
   });
-  const summary: string[] = [];
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    if (line.startsWith(SUMMARY)) summary.push(line);
-    else process.stdout.write(`${line}\n`);
-  });
+  const told: string[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) => told.push(line));
+  const startedAt = performance.now();
   const code = await new Promise<number>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (ended) => {
       resolve(ended ?? 1);
     });
   });
-  const mark = code !== 0 && attempt === 'first' ? 'first try: ' : '';
-  process.stdout.write(summary.map((line) => `${mark}${line}\n`).join(''));
+  const mark = (line: string): string =>
+    code !== 0 && attempt === 'first' && line.startsWith(SUMMARY) ? `first try: ${line}\n` : `${line}\n`;
+  say(`${file}, ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
+  process.stdout.write(told.map(mark).join('')); // at its end: files run beside each other
   return code;
 }
 
-/** How node:test begins the lines of its summary, and diagnostics. */
+/** How node:test begins the lines of its summary, and of diagnostics. */
 const SUMMARY = 'ℹ ';
 
 async function allTests(): Promise<readonly string[]> {
   const files: string[] = [];
   for await (const file of glob('e2e/cluster/**/*.test.ts', { cwd: ROOT })) files.push(file);
-  return files.sort();
+  return files.filter((file) => words.includes('--all') || !isLong(file)).sort();
 }
 
 /** Each, whatever becomes of the others. */
