@@ -62,9 +62,13 @@ interface Deployment extends ClusterObject {
 
 const REPLACED = new Set(['SINTER_FAULT_POINT', 'SINTER_LEADER_ELECTION']);
 
+/** Nothing is brought about until the next one is there. */
+const noOperator = (): Promise<string> =>
+  kubectl(['delete', 'pod', STAND_IN, ...IN, '--ignore-not-found', '--grace-period=1']);
+
 /** An operator that is started once, and dies at this point; empty: lives. */
 async function standIn(point: string): Promise<void> {
-  await kubectl(['delete', 'pod', STAND_IN, ...IN, '--ignore-not-found', '--grace-period=1']);
+  await noOperator();
   const known = await get<Deployment>('deployment', `${RELEASE}-operator`, SINTER_NAMESPACE);
   const template = known?.spec.template ?? assert.fail('the chart has an operator');
   const containers = template.spec.containers.map((container) => ({
@@ -135,7 +139,7 @@ describe('an operator that is killed before each of its writes', { skip: WITHOUT
     );
   });
   after(async () => {
-    await kubectl(['delete', 'pod', STAND_IN, ...IN, '--ignore-not-found', '--grace-period=1']);
+    await noOperator();
     await kubectl(['scale', OPERATOR, '--replicas=1', ...IN]);
     await rolledOut(OPERATOR, SINTER_NAMESPACE);
   });
@@ -154,6 +158,7 @@ describe('an operator that is killed before each of its writes', { skip: WITHOUT
       let second = '';
       const answers = await lab.underLoad(
         async () => {
+          await noOperator();
           await apply(lab.manifests(version2), lab.namespace);
           const isDone = async (): Promise<boolean> =>
             (await lab.plan()) !== first && (await list('deployments', lab.namespace)).length === 3;
@@ -177,6 +182,7 @@ describe('an operator that is killed before each of its writes', { skip: WITHOUT
         assert.deepEqual(killed, await objects(other));
       });
 
+      await noOperator();
       await kubectl(['delete', 'workflow', WORKFLOW, '-n', lab.namespace, '--wait=false']);
       const isGone = async (): Promise<boolean> =>
         (await get('workflow', WORKFLOW, lab.namespace)) === undefined;
