@@ -70,7 +70,8 @@ async function makeOwn(folder: string): Promise<void> {
       throw new Error(`the folder for state files, ${folder}, cannot be made: ${why}; ${REMEDY}`, { cause });
     }
   }
-  if (await isOwn(folder)) return;
+  // One that is gone by now has been taken away by a run that has just ended: whoever writes into it finds out.
+  if ((await isOwn(folder)) || !(await lstat(folder).catch(() => undefined))) return;
   const why = 'belongs to somebody else or others may write to it: remove it, or';
   throw new Error(`the folder for state files, ${folder}, ${why} ${REMEDY}`);
 }
