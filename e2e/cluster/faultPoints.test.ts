@@ -164,6 +164,7 @@ describe('an operator that is killed before each of its writes', { skip: WITHOUT
             (await lab.plan()) !== first && (await list('deployments', lab.namespace)).length === 3;
           report(t, 'change', await dieAt(CHANGE, isDone));
           await standIn('');
+          await eventually('the change runs', async () => (await lab.plan()) !== first, STEP_MS);
           second = await settled(lab, 3);
         },
         { perSecond: 20 },
