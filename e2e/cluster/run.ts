@@ -27,6 +27,16 @@ const INSTALL_LIMIT_MS = 330_000;
 /** Of one test, on a busy machine with an emulated one in it. */
 const TEST_LIMIT_MS = 600_000;
 const INTERRUPTED = 130;
+/** How node:test begins the lines of its summary, and of diagnostics. */
+const SUMMARY = 'ℹ ';
+/** Work in namespaces of their own and look at nothing else. */
+const QUIET = ['chart', 'cli', 'crds', 'foreign', 'journey', 'kube', 'pods', 'secretGuard', 'tenant'];
+const isQuiet = (file: string): boolean => QUIET.some((name) => file.endsWith(`/${name}.test.ts`));
+/** So many of those at a time. */
+const BESIDE = 2;
+/** Minutes each, and for what changes seldom: run by `--all`, or by name. */
+const LONG = ['credentials', 'faultPoints', 'release', 'scale', 'testbed'];
+const isLong = (file: string): boolean => LONG.some((name) => file.endsWith(`/${name}.test.ts`));
 
 const words = process.argv.slice(2);
 const keep = words.includes('--keep');
@@ -165,15 +175,6 @@ async function first(file: string, again: string[]): Promise<void> {
   if ((await runFile(file, 'first')) !== 0) again.push(file);
 }
 
-/** Work in namespaces of their own and look at nothing else. */
-const QUIET = ['chart', 'cli', 'crds', 'foreign', 'journey', 'kube', 'pods', 'secretGuard', 'tenant'];
-const isQuiet = (file: string): boolean => QUIET.some((name) => file.endsWith(`/${name}.test.ts`));
-/** So many of those at a time. */
-const BESIDE = 2;
-/** Minutes each, and for what changes seldom: run by `--all`, or by name. */
-const LONG = ['credentials', 'release', 'scale', 'testbed'];
-const isLong = (file: string): boolean => LONG.some((name) => file.endsWith(`/${name}.test.ts`));
-
 /** The summary of a first try that failed is marked as such: whoever adds summaries up counts each test once. */
 async function runFile(file: string, attempt: 'first' | 'second'): Promise<number> {
   say(`${file} …`);
@@ -198,9 +199,6 @@ async function runFile(file: string, attempt: 'first' | 'second'): Promise<numbe
   process.stdout.write(told.map(mark).join('')); // at its end: files run beside each other
   return code;
 }
-
-/** How node:test begins the lines of its summary, and of diagnostics. */
-const SUMMARY = 'ℹ ';
 
 async function allTests(): Promise<readonly string[]> {
   const files: string[] = [];
