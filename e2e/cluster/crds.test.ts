@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { BAD_SHAPES, GOOD_SHAPES, RULE_SAMPLES } from '../../crds/src/testing/samples.ts';
 import { RULES } from '../../crds/src/rules/index.ts';
 import type { KubeClient } from '../../operator/src/kube/client.ts';
-import { ApiError } from '../../operator/src/kube/errors.ts';
+import { ApiError, isConflict } from '../../operator/src/kube/errors.ts';
 import { KINDS, kind, pathOf } from '../../operator/src/kube/objects.ts';
 import type { Kind, KubeObject } from '../../operator/src/kube/objects.ts';
 import { FIELD_MANAGER, clusterClient, newNamespace } from './client.ts';
@@ -85,13 +85,26 @@ class Judge {
       return { ...rest, metadata: { ...metadata, name: numbered(metadata.name, number) } };
     };
     const { metadata } = await this.#create(named(old), false);
-    const next = named(object);
-    await this.#client.request({
-      method: 'PUT',
-      path: pathOf(kindOf(object), next.metadata.namespace, metadata.name, subresource),
-      query: { ...QUERY, dryRun: 'All' },
-      body: { ...next, metadata: { ...next.metadata, resourceVersion: metadata.resourceVersion } },
-    });
+    await this.#replace(named(object), metadata.name, subresource);
+  }
+
+  /** An operator that is there may write meanwhile: then once more, from what there is now. */
+  async #replace(next: KubeObject, name: string, subresource?: 'status'): Promise<void> {
+    const { namespace } = next.metadata;
+    for (let left = 10; ; left--) {
+      const { metadata } = await this.#client.get(kindOf(next), { namespace, name });
+      try {
+        await this.#client.request({
+          method: 'PUT',
+          path: pathOf(kindOf(next), namespace, name, subresource),
+          query: { ...QUERY, dryRun: 'All' },
+          body: { ...next, metadata: { ...next.metadata, resourceVersion: metadata.resourceVersion } },
+        });
+        return;
+      } catch (cause) {
+        if (left === 0 || !isConflict(cause)) throw cause;
+      }
+    }
   }
 }
 
