@@ -49,7 +49,9 @@ const settled = (lab: Lab): Promise<true> =>
       const runs = (fn: string): number =>
         functions.filter((f) => f.function === fn).reduce((n, f) => n + f.count, 0);
       return (
-        ['ingest', 'check-air', 'detect-jam', 'check-sound-accident'].every((fn) => runs(fn) === READINGS) &&
+        ['ingest', 'check-working', 'check-air', 'detect-jam', 'check-sound-accident'].every(
+          (fn) => runs(fn) === READINGS,
+        ) &&
         runs('adjust-signs') === 2 * READINGS &&
         (true as const)
       );
