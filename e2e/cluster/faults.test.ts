@@ -138,7 +138,7 @@ describe('faults', { skip }, () => {
       await eventually('it answers', async () => (await lab.call()).text === 'after');
     }));
 
-  /** Longer than the API server's default toleration on the testbed: a pod that tolerates no more would be gone. */
+  /** Long enough for the cluster to take the machine for lost, and shorter than its usual patience of five minutes. */
   const AWAY_MS = 75_000;
 
   it('a machine is cut off: calls on it go on, and on its return nothing is restarted or lost', () =>
