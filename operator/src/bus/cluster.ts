@@ -57,6 +57,8 @@ export interface BusStore {
 export interface UnitCredentials {
   /** What a client trusts: the authorities' certificates, PEM; undefined where the bus has no TLS. `ca.crt` beside the token. */
   ca(): string | undefined;
+  /** Who issues today and whom a client trusts, as `origin.ts` writes it; undefined while that is not known. */
+  origin(): string | undefined;
   /** A new key with its rights. With SharedCredential: the shared one. */
   issue(scope: UnitScope): IssuedCredential;
   /** A third of the life is over. Never of a credential that has no end, nor of one that is not ours to renew. */

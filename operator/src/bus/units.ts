@@ -8,6 +8,7 @@ import { renewUnit, signUnit } from './credentials.ts';
 import type { Credential } from './credentials.ts';
 import type { Signers } from './keys.ts';
 import type { OperatorLink } from './link.ts';
+import { originOf } from './origin.ts';
 import type { FileCredential } from './tokens.ts';
 import { tokenFacts } from './tokens.ts';
 
@@ -40,6 +41,10 @@ export function unitCredentials(options: UnitCredentialOptions): UnitCredentials
       : Math.max(0, expiresAtMs - (2 * options.lifetimeMs) / 3 - options.now());
   return {
     ca: options.ca,
+    origin: () => {
+      const found = options.issuing();
+      return found && originOf(found, options.ca());
+    },
     revoke: options.revoke,
     issue: (scope) => {
       const from = issuing();

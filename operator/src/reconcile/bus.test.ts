@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { gatewayInbox, liveSubject, unitInbox } from '@sinter/contract';
 import { connectAs } from '../bus/connect.ts';
+import { isCutOff } from '../bus/origin.ts';
 import { tokenFacts } from '../bus/tokens.ts';
 import { units } from '../bus/testAttack.ts';
 import type { TestServer } from '../bus/testCluster.ts';
@@ -311,6 +312,42 @@ describe('certificates of a cluster that has run for long', () => {
         return heard.size === 2;
       }, "both are heard, through the leaf's link too");
       await Promise.all([hub.close(), leaf.close()]);
+    } finally {
+      await world.stop();
+    }
+  });
+});
+
+describe('a cluster whose keys are lost', () => {
+  it('gets new ones: all that was issued before is void once servers start with them, and everybody is told', async () => {
+    const world = await TestWorld.start({ leaves: ['m1'] });
+    try {
+      const bus = world.operator();
+      await world.settle(bus);
+      const [before, old] = [bus.credentials.origin(), bus.credentials.issue(units.u1)];
+      assert.ok(before);
+      const told: (string | undefined)[] = [];
+      bus.onChange(() => told.push(bus.credentials.origin()));
+      world.secrets.kept.delete(names.keys);
+      await world.rounds(bus, () => bus.credentials.origin() !== before, 'new keys are made');
+      assert.notEqual(told.at(-1), before, 'whoever goes by the bus is told');
+      assert.equal(isCutOff(before, bus.credentials.origin() ?? ''), true);
+
+      await world.deliver();
+      await world.restart('hub-0');
+      await world.restart('m1');
+      const past = world.logged.length;
+      const isMade = () =>
+        world.logged.slice(past).some((line) => line.includes('KV_sinter-routes: Created'));
+      const isBack = () => bus.state().ready && isMade();
+      await world.rounds(bus, isBack, 'the operator is let in, and makes what the bus has lost');
+      const tls = { ca: world.secrets.value('hubTls', 'ca.crt') };
+      for (const s of world.cluster.servers) {
+        const as = (credential: { readonly jwt: string; readonly seed: string }) =>
+          connectAs(s.url, credential, { reconnect: false, tls });
+        await assert.rejects(as(old), /Authorization/i);
+        await (await as(bus.credentials.issue(units.u1))).close();
+      }
     } finally {
       await world.stop();
     }

@@ -96,7 +96,7 @@ class Bus implements ClusterBusRun {
   readonly #watchers = new Set<() => void>();
   readonly #quietMs: number;
   #world: BusWorld | undefined;
-  #operator: LinkSettings['credential'] | undefined;
+  #operator: (LinkSettings['credential'] & { readonly origin: string | undefined }) | undefined;
   #missing: BusFinding | undefined;
   #probed: readonly BusFinding[] = [];
   #behind: readonly Behind[] = [];
@@ -220,9 +220,10 @@ class Bus implements ClusterBusRun {
   /** Not waited for: servers may be waiting for the Secrets that were just made. */
   #connect(world: BusWorld, nowMs: number): void {
     const { urls, credentialLifetimeMs } = this.#options.settings;
-    const facts = this.#operator && tokenFacts(this.#operator.jwt);
-    if (!this.#operator || !facts || isDue(facts, nowMs) || world.issuing.kind === 'Shares')
-      this.#operator = world.operator({ nowMs, lifetimeMs: credentialLifetimeMs });
+    const origin = this.credentials.origin();
+    const facts = this.#operator?.origin === origin && tokenFacts(this.#operator?.jwt ?? '');
+    if (!facts || isDue(facts, nowMs) || !this.#operator)
+      this.#operator = { ...world.operator({ nowMs, lifetimeMs: credentialLifetimeMs }), origin };
     const { ca } = world;
     const settings = { servers: urls, credential: this.#operator, ...(ca === undefined ? {} : { ca }) };
     this.#link.use(settings).catch((cause: unknown) => {
@@ -323,7 +324,7 @@ class Bus implements ClusterBusRun {
 
   /** Only what is new is told: rounds are many. */
   #changed(): void {
-    const now = JSON.stringify(this.state());
+    const now = JSON.stringify([this.state(), this.credentials.origin()]);
     if (now === this.#told) return;
     this.#told = now;
     for (const changed of [...this.#watchers]) changed();

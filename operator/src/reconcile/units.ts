@@ -13,7 +13,8 @@
  */
 import { ANNOUNCE_MS } from '@sinter/contract';
 import type { InstanceKey, UnitScope, WorkflowKey } from '@sinter/contract';
-import type { RenewedCredential, UnitCredentials } from '../bus/cluster.ts';
+import type { IssuedCredential, RenewedCredential, UnitCredentials } from '../bus/cluster.ts';
+import { isCutOff, isSameIssuer } from '../bus/origin.ts';
 import type { Reports } from '../bus/reports.ts';
 import { applyObject, isAsDesired } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -23,10 +24,10 @@ import type { Deployment, KubeObject, Place, PodDisruptionBudget, Secret } from 
 import type { ConfigMap } from '../model/nouns.ts';
 import type { Lookup } from '../model/environment.ts';
 import {
-  CREDENTIAL_EXPIRES_ANNOTATION,
   MANAGED_LABEL,
   WORKFLOW_LABEL,
   credentialNote,
+  notePatch,
   seedSecret,
   seedSecretName,
   tokenSecret,
@@ -174,15 +175,21 @@ export class Units {
   }
 
   /**
-   * Renews a unit's credential where it is due, and brings it again to instances that say they have an older one. Gives in how
-   * many milliseconds to look again; undefined: never.
+   * Renews a unit's credential where it is due, or comes from keys or names authorities that are not those of today, and
+   * brings it again to instances that say they have an older one. Gives in how many milliseconds to look again; undefined: never.
    */
   async renew(scope: UnitScope, owner: WorkflowOwner, signal: AbortSignal): Promise<number | undefined> {
     const { credentials } = this.#options;
     const found = this.#found(scope, scope.unit);
     const note = this.#noteOf(scope, scope.unit, found);
     if (!note || found.deployments.length === 0) return undefined;
-    const dueInMs = credentials.dueInMs(note.expiresAtMs);
+    const origin = credentials.origin();
+    if (origin === undefined) return undefined;
+    if (note.origin !== undefined && !isSameIssuer(note.origin, origin)) {
+      await this.#replaceKey(scope, note, found, owner, signal);
+      return TELL_AGAIN_MS;
+    }
+    const dueInMs = note.origin === origin ? credentials.dueInMs(note.expiresAtMs) : 0;
     if (dueInMs === undefined) return undefined;
     const instances = this.#instances(scope);
     if (dueInMs === 0) {
@@ -198,24 +205,56 @@ export class Units {
 
   async #renewed(
     scope: UnitScope,
-    { publicKey }: CredentialNote,
+    before: CredentialNote,
     found: Found,
     owner: WorkflowOwner,
     signal: AbortSignal,
   ): Promise<RenewedCredential> {
-    const { client, credentials, fault } = this.#options;
-    const renewed = credentials.renew(scope, publicKey);
+    const { credentials, fault } = this.#options;
+    const renewed = credentials.renew(scope, before.publicKey);
     await fault('RenewSecret');
     await this.#put(tokenSecret(scope.unit, renewed.jwt, credentials.ca(), owner), signal);
-    const { expiresAtMs } = renewed;
-    const annotations = {
-      [CREDENTIAL_EXPIRES_ANNOTATION]: expiresAtMs === undefined ? null : new Date(expiresAtMs).toISOString(),
-    };
-    for (const { metadata } of found.deployments) {
-      const options = { fieldManager: MANAGER.workflow, signal };
-      await orGone(client.merge(KINDS.deployments, metadata, { metadata: { annotations } }, options));
-    }
+    await this.#noteRenewal(this.#noteFor(renewed, before), before, found, signal);
     return renewed;
+  }
+
+  /** What was issued is void, and nobody can be told over the bus: a new key, and instances that start with it. */
+  async #replaceKey(
+    scope: UnitScope,
+    before: CredentialNote,
+    found: Found,
+    owner: WorkflowOwner,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const note = this.#noteFor(await this.#putNew(scope, owner, signal), before);
+    this.#issued.set(idOf(scope, scope.unit), note);
+    await this.#noteRenewal(note, before, found, signal);
+  }
+
+  /** Instances are replaced where what they started with leads nowhere any more. */
+  #noteFor({ publicKey, expiresAtMs }: RenewedCredential, before?: CredentialNote): CredentialNote {
+    const origin = this.#options.credentials.origin();
+    const startedWith = before?.instancesOrigin ?? before?.origin;
+    const isNew = before === undefined || (startedWith !== undefined && isCutOff(startedWith, origin ?? ''));
+    const instancesOrigin = isNew ? origin : before.instancesOrigin;
+    return {
+      publicKey,
+      ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
+      ...(origin === undefined ? {} : { origin }),
+      ...(instancesOrigin === undefined ? {} : { instancesOrigin }),
+    };
+  }
+
+  async #noteRenewal(
+    note: CredentialNote,
+    before: CredentialNote,
+    { deployments }: Found,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const patch = notePatch(note, before);
+    const options = { fieldManager: MANAGER.workflow, signal };
+    for (const { metadata } of deployments)
+      await orGone(this.#options.client.merge(KINDS.deployments, metadata, patch, options));
   }
 
   #instances(scope: UnitScope): readonly InstanceKey[] {
@@ -242,6 +281,12 @@ export class Units {
   }
 
   async #issue(scope: UnitScope, owner: WorkflowOwner, signal: AbortSignal): Promise<CredentialNote> {
+    const note = this.#noteFor(await this.#putNew(scope, owner, signal));
+    this.#issued.set(idOf(scope, scope.unit), note);
+    return note;
+  }
+
+  async #putNew(scope: UnitScope, owner: WorkflowOwner, signal: AbortSignal): Promise<IssuedCredential> {
     const { credentials, fault } = this.#options;
     const issued = credentials.issue(scope);
     await fault('SeedSecret');
@@ -250,10 +295,7 @@ export class Units {
       this.#put(seedSecret(scope.unit, issued.seed, owner), signal),
       this.#put(tokenSecret(scope.unit, issued.jwt, credentials.ca(), owner), signal),
     ]);
-    const { publicKey, expiresAtMs } = issued;
-    const note = { publicKey, ...(expiresAtMs === undefined ? {} : { expiresAtMs }) };
-    this.#issued.set(idOf(scope, scope.unit), note);
-    return note;
+    return issued;
   }
 
   /** Writes a Secret whole, whatever stood there: it is never read. */
@@ -312,7 +354,11 @@ export class Units {
 
   #noteOf(w: WorkflowKey, unit: string, { deployments }: Found): CredentialNote | undefined {
     const noted = deployments.flatMap((d) => credentialNote(d.metadata.annotations ?? {}) ?? []);
-    return noted[0] ?? this.#issued.get(idOf(w, unit));
+    const issued = this.#issued.get(idOf(w, unit));
+    const known = issued ? [...noted, issued] : noted;
+    const origin = this.#options.credentials.origin();
+    // A copy that is older than the last key speaks of one that is void.
+    return known.find((note) => note.origin === origin) ?? known[0];
   }
 
   /** An instance waits for a Secret of ours that somebody has deleted. */

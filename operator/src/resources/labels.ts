@@ -14,6 +14,10 @@ export const VARIANT_LABEL = 'sinter.dev/variant';
 export const CREDENTIAL_KEY_ANNOTATION = 'sinter.dev/credential-key';
 /** RFC 3339: when that credential ends. */
 export const CREDENTIAL_EXPIRES_ANNOTATION = 'sinter.dev/credential-expires';
+/** Who issued that credential, and whom its Secret says to trust. */
+export const CREDENTIAL_ORIGIN_ANNOTATION = 'sinter.dev/credential-origin';
+/** The same of what instances read when they were started; also in the pod, so that a change replaces them one by one. */
+export const INSTANCES_ORIGIN_ANNOTATION = 'sinter.dev/instances-origin';
 export const UNIT_SECRET_TYPE = 'sinter.dev/unit-credential';
 
 /** The Workflow that owns what is written for it. */

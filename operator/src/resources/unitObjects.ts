@@ -18,6 +18,8 @@ import type { Deployment, NetworkPolicy, PodDisruptionBudget, Secret } from './k
 import {
   CREDENTIAL_EXPIRES_ANNOTATION,
   CREDENTIAL_KEY_ANNOTATION,
+  CREDENTIAL_ORIGIN_ANNOTATION,
+  INSTANCES_ORIGIN_ANNOTATION,
   UNIT_LABEL,
   UNIT_SECRET_TYPE,
   VARIANT_LABEL,
@@ -44,6 +46,10 @@ export interface CredentialNote {
   readonly publicKey: string;
   /** Absent: it has no end. */
   readonly expiresAtMs?: number;
+  /** Who issued it, and whom it comes with to be trusted; absent: it was made before this was noted. */
+  readonly origin?: string;
+  /** The same of what its instances started with; absent as long as they have not been replaced because of it. */
+  readonly instancesOrigin?: string;
 }
 
 export interface UnitObjects {
@@ -144,24 +150,49 @@ function deployment(
       revisionHistoryLimit: 1,
       selector: { matchLabels: { [UNIT_LABEL]: name, [VARIANT_LABEL]: variant } },
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
-      template: podTemplate({ unit, name, architectures, labels, snapshot, settings, configMaps }),
+      template: podTemplate({
+        ...{ unit, name, architectures, labels, snapshot, settings, configMaps },
+        annotations: given(INSTANCES_ORIGIN_ANNOTATION, credential.instancesOrigin),
+      }),
     },
   };
 }
 
-const annotationsOf = ({ publicKey, expiresAtMs }: CredentialNote): Readonly<Record<string, string>> => ({
-  [CREDENTIAL_KEY_ANNOTATION]: publicKey,
-  ...(expiresAtMs === undefined
-    ? {}
-    : { [CREDENTIAL_EXPIRES_ANNOTATION]: new Date(expiresAtMs).toISOString() }),
+const annotationsOf = (note: CredentialNote): Readonly<Record<string, string>> => ({
+  [CREDENTIAL_KEY_ANNOTATION]: note.publicKey,
+  ...given(
+    CREDENTIAL_EXPIRES_ANNOTATION,
+    note.expiresAtMs === undefined ? undefined : new Date(note.expiresAtMs).toISOString(),
+  ),
+  ...given(CREDENTIAL_ORIGIN_ANNOTATION, note.origin),
+  ...given(INSTANCES_ORIGIN_ANNOTATION, note.instancesOrigin),
 });
+
+const given = (name: string, value: string | undefined): Readonly<Record<string, string>> =>
+  value === undefined ? {} : { [name]: value };
+
+/** What turns a unit's Deployment from one note to another, its instances' origin included; a JSON merge patch. */
+export function notePatch(note: CredentialNote, before: CredentialNote): object {
+  const gone = Object.fromEntries(Object.keys(annotationsOf(before)).map((name) => [name, null]));
+  const annotations = { ...gone, ...annotationsOf(note) };
+  if (note.instancesOrigin === before.instancesOrigin) return { metadata: { annotations } };
+  const pod = { metadata: { annotations: given(INSTANCES_ORIGIN_ANNOTATION, note.instancesOrigin) } };
+  return { metadata: { annotations }, spec: { template: pod } };
+}
 
 /** The note as it stands on a Deployment, which is how a restarted operator knows; undefined where there is none. */
 export function credentialNote(annotations: Readonly<Record<string, string>>): CredentialNote | undefined {
   const publicKey = annotations[CREDENTIAL_KEY_ANNOTATION];
   const expiresAtMs = Date.parse(annotations[CREDENTIAL_EXPIRES_ANNOTATION] ?? '');
+  const origin = annotations[CREDENTIAL_ORIGIN_ANNOTATION];
+  const instancesOrigin = annotations[INSTANCES_ORIGIN_ANNOTATION];
   if (publicKey === undefined) return undefined;
-  return Number.isNaN(expiresAtMs) ? { publicKey } : { publicKey, expiresAtMs };
+  return {
+    publicKey,
+    ...(Number.isNaN(expiresAtMs) ? {} : { expiresAtMs }),
+    ...(origin === undefined ? {} : { origin }),
+    ...(instancesOrigin === undefined ? {} : { instancesOrigin }),
+  };
 }
 
 /** Machines are emptied one instance at a time, and one that does not get ready holds up nobody. */

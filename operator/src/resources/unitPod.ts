@@ -32,6 +32,8 @@ import { podEnvironment } from './unitEnvironment.ts';
 export interface PodOptions extends HostOptions {
   /** Labels that Sinter sets. */
   readonly labels: Readonly<Record<string, string>>;
+  /** Annotations that Sinter sets. */
+  readonly annotations: Readonly<Record<string, string>>;
   readonly configMaps: Lookup<ConfigMap>;
 }
 
@@ -43,7 +45,8 @@ const GRACE_SECONDS = 15;
 const GROUP = 65532;
 
 export function podTemplate(options: PodOptions): PodTemplateSpec {
-  const { labels, annotations } = templateOf(options).metadata;
+  const { labels, annotations: own } = templateOf(options).metadata;
+  const annotations = { ...own, ...options.annotations };
   return {
     metadata: {
       labels: { ...labels, ...options.labels },

@@ -1,0 +1,190 @@
+/**
+ * What becomes of units' credentials when the keys of the bus, or its authorities, are others than when they were made. A fake
+ * of the wire takes the writes; keys, tokens and certificates are real.
+ */
+import assert from 'node:assert/strict';
+import { before, describe, it } from 'node:test';
+import { newAuthority, trustOf } from '../bus/certificates.ts';
+import type { Authority } from '../bus/certificates.ts';
+import { createKeys } from '../bus/keys.ts';
+import { OperatorLink } from '../bus/link.ts';
+import { units as scopes } from '../bus/testAttack.ts';
+import { tokenFacts } from '../bus/tokens.ts';
+import { unitCredentials } from '../bus/units.ts';
+import type { Issuing } from '../bus/units.ts';
+import { kubeClient } from '../kube/client.ts';
+import type { Deployment } from '../kube/objects.ts';
+import { newStore } from '../kube/store.ts';
+import { scriptedServer } from '../kube/testServer.ts';
+import type { Asked } from '../kube/testServer.ts';
+import { ownerReferences, unitLabels } from '../resources/labels.ts';
+import { NO_FAULTS } from './faults.ts';
+import { watches, workflowKeyOf } from './stores.ts';
+import { Units } from './units.ts';
+
+const scope = scopes.u1;
+const owner = { namespace: scope.namespace, name: scope.workflow, uid: 'w' };
+const signal = new AbortController().signal;
+const YEAR_MS = 365 * 24 * 3600 * 1000;
+
+interface Bus {
+  readonly issuing: Issuing;
+  readonly ca: string;
+}
+
+const newIssuing = (): Issuing => ({ kind: 'Signs', signers: createKeys() });
+
+const credentialsOf = ({ issuing, ca }: Bus) =>
+  unitCredentials({
+    issuing: () => issuing,
+    ca: () => ca,
+    revoke: () => assert.fail('nothing is revoked'),
+    // Never connected: what is delivered finds nobody.
+    link: new OperatorLink({
+      listener: { onAnnouncement: () => undefined, onObservation: () => undefined },
+      onState: () => undefined,
+      onProblem: () => undefined,
+    }),
+    lifetimeMs: YEAR_MS,
+    now: Date.now,
+  });
+
+interface Annotated {
+  readonly metadata: { readonly annotations: Readonly<Record<string, string | null>> };
+  readonly spec?: { readonly template: Annotated };
+}
+
+/** A unit as one bus left it, looked at with another one. Gives what was written. */
+async function renewedUnder(
+  made: Bus,
+  today: Bus,
+  instancesOrigin?: string,
+): Promise<{ readonly asked: readonly Asked[]; readonly key: string; readonly again: readonly Asked[] }> {
+  await using server = await scriptedServer((request) => {
+    request.reply(request.method === 'POST' ? 201 : 200, request.body);
+  });
+  const client = kubeClient({ connection: server.connection, userAgent: 'test' });
+  const { stores } = watches({ client, namespace: 'sinter-system', namespaces: [] });
+  const old = credentialsOf(made);
+  const { publicKey, expiresAtMs = 0 } = old.issue(scope);
+  const origin = old.origin() ?? '';
+  const deployment = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: {
+      name: scope.unit,
+      namespace: scope.namespace,
+      labels: unitLabels(scope.workflow, scope.unit),
+      ownerReferences: ownerReferences(owner),
+      annotations: {
+        'sinter.dev/credential-key': publicKey,
+        'sinter.dev/credential-expires': new Date(expiresAtMs).toISOString(),
+        'sinter.dev/credential-origin': origin,
+        'sinter.dev/instances-origin': instancesOrigin ?? origin,
+      },
+    },
+  } as unknown as Deployment;
+  const deployments = newStore<Deployment>({
+    indexes: { workflow: workflowKeyOf },
+    onError: (error) => assert.ifError(error),
+  });
+  const [part] = [...deployments.partitions.values()];
+  part?.begin();
+  part?.gather([deployment]);
+  part?.swap();
+  const units = new Units({
+    client,
+    stores: { ...stores, deployments },
+    credentials: credentialsOf(today),
+    reports: { announcement: () => undefined },
+    settings: () => assert.fail('no pod is made'),
+    fault: NO_FAULTS,
+  });
+  const renew = () =>
+    units.renew(scope, owner, signal).catch((cause: unknown) => assert.match(String(cause), /BusAway/));
+  await renew();
+  const asked = [...server.asked];
+  await renew();
+  client.close();
+  return { asked, key: publicKey, again: server.asked.slice(asked.length) };
+}
+
+const secretsIn = (asked: readonly Asked[]) =>
+  asked
+    .filter((one) => one.path.endsWith('/secrets'))
+    .map(
+      (one) =>
+        one.body as { readonly metadata: { readonly name: string }; readonly data: Record<string, string> },
+    );
+
+const patchIn = (asked: readonly Asked[]): Annotated => {
+  const patches = asked.filter((one) => one.method === 'PATCH');
+  assert.equal(patches.length, 1);
+  assert.match(patches[0]?.path ?? '', /deployments/);
+  return patches[0]?.body as Annotated;
+};
+
+const decoded = (value: string | undefined): string => Buffer.from(value ?? '', 'base64').toString();
+
+describe("a unit's credential", () => {
+  const issuing = newIssuing();
+  const nowMs = Date.now();
+  let first: Authority;
+  let made: Bus;
+  before(async () => {
+    first = await newAuthority(nowMs - 8 * YEAR_MS);
+    made = { issuing, ca: trustOf(first, nowMs) };
+  });
+
+  it('is left as it is under the same keys and authorities', async () => {
+    const { asked, again } = await renewedUnder(made, made);
+    assert.deepEqual([...asked, ...again], []);
+  });
+
+  it('is another one, with another key, where the keys of the bus are new, and its instances are replaced', async () => {
+    const today = { ...made, issuing: newIssuing() };
+    const { asked, key } = await renewedUnder(made, today);
+    const written = secretsIn(asked);
+    assert.deepEqual(written.map((s) => s.metadata.name).sort(), [scope.unit, `${scope.unit}-seed`]);
+    const token = decoded(written.find((s) => s.metadata.name === scope.unit)?.data['jwt']);
+    const { metadata, spec } = patchIn(asked);
+    const origin = credentialsOf(today).origin();
+    assert.notEqual(tokenFacts(token)?.publicKey, key);
+    assert.equal(metadata.annotations['sinter.dev/credential-key'], tokenFacts(token)?.publicKey);
+    assert.equal(metadata.annotations['sinter.dev/credential-origin'], origin);
+    assert.equal(spec?.template.metadata.annotations['sinter.dev/instances-origin'], origin);
+    assert.equal(asked.at(-1)?.method, 'PATCH', 'instances start after the Secrets are there');
+  });
+
+  it('is not replaced twice by an operator whose copy of the Deployment is older than its write', async () => {
+    const { again } = await renewedUnder(made, { ...made, issuing: newIssuing() });
+    assert.deepEqual(again, []);
+  });
+
+  it('is renewed with what is to be trusted where a new authority follows, and its instances go on', async () => {
+    const ca = trustOf(await newAuthority(nowMs, first), nowMs);
+    const { asked, key } = await renewedUnder(made, { issuing, ca });
+    const [secret, ...others] = secretsIn(asked);
+    assert.deepEqual(others, []);
+    assert.equal(decoded(secret?.data['ca.crt']), ca);
+    assert.equal(tokenFacts(decoded(secret?.data['jwt']))?.publicKey, key);
+    const { metadata, spec } = patchIn(asked);
+    assert.equal(metadata.annotations['sinter.dev/credential-key'], key);
+    assert.equal(spec, undefined);
+  });
+
+  it('is renewed and its instances are replaced where nobody whom they trust is left', async () => {
+    const ca = trustOf(await newAuthority(nowMs), nowMs);
+    const { asked, key } = await renewedUnder(made, { issuing, ca });
+    assert.equal(tokenFacts(decoded(secretsIn(asked)[0]?.data['jwt']))?.publicKey, key);
+    assert.ok(patchIn(asked).spec);
+  });
+
+  it('goes by what instances started with, not by what was written last', async () => {
+    const second = await newAuthority(nowMs, first);
+    const [both, later] = [trustOf(second, nowMs), trustOf(second, nowMs + 3 * YEAR_MS)];
+    const startedWith = credentialsOf(made).origin();
+    const { asked } = await renewedUnder({ issuing, ca: both }, { issuing, ca: later }, startedWith);
+    assert.ok(patchIn(asked).spec);
+  });
+});
