@@ -142,7 +142,12 @@ const gateway = group(
       60,
       'From the start of the end of a pod to its refusing new requests: time for load balancers to learn.',
     ),
-    terminationGracePeriodSeconds: count(45, 1, 3600, 'Then calls under way get up to 30 s; more than both.'),
+    terminationGracePeriodSeconds: count(
+      50,
+      1,
+      3600,
+      'Then clients get 3 s to go elsewhere and calls under way up to 30 s; more than all three.',
+    ),
     service: gatewayService,
     ingress,
     httpRoute,

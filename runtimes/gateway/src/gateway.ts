@@ -42,6 +42,8 @@ export interface GatewayBootstrap extends Bootstrap {
    * can reach asks issuers on that machine.
    */
   readonly issuers?: IssuerSettings;
+  /** How long it serves on when it ends, while it tells clients to come back over another connection; default 0. */
+  readonly lingerMs?: number;
 }
 
 export interface GatewayOptions {
@@ -118,10 +120,11 @@ export class Gateway {
     return { host: address, port };
   }
 
-  /** Stops accepting, finishes what is under way for at most `limitMs`, closes. */
+  /** Sends clients away where it is told to linger, stops accepting, finishes what is under way for at most `limitMs`, closes. */
   async stop(limitMs: number): Promise<void> {
     this.#draining = true;
-    if (this.#server.listening) await closeServer(this.#server, limitMs);
+    const { lingerMs = 0 } = this.#options.bootstrap;
+    if (this.#server.listening) await closeServer(this.#server, { limitMs, lingerMs });
     for (const timer of this.#timers) clearInterval(timer);
     this.#tokens.stop();
     this.#watch.stop();

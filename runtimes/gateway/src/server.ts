@@ -34,6 +34,8 @@ export const SERVER_LIMITS: ServerLimits = {
 
 /** How often slow connections are looked for. */
 const CHECK_MS = 1_000;
+/** How often a server that ends looks whether it may. */
+const CLOSING_CHECK_MS = 50;
 
 /** `goOn` must be called before a body is read: it lets a client send that asked whether it may. */
 export type Serve = (req: IncomingMessage, res: ServerResponse, goOn: () => void) => void;
@@ -101,8 +103,20 @@ function rawProblem(problem: Problem): string {
   ].join('\r\n');
 }
 
-/** Stops accepting; resolves when every request under way is answered, or cut off after `limitMs`. */
-export async function closeServer(server: Server, limitMs: number): Promise<void> {
+/** How a server ends, in milliseconds. */
+export interface Ending {
+  /** Requests under way are cut off after this, from the end of the lingering on. */
+  readonly limitMs: number;
+  /**
+   * Before that it serves on, while `serve` tells clients with their next answers to come back over another connection. One that
+   * is closed while nobody speaks may be just in use again on the other side: that request would be lost. 0: not at all.
+   */
+  readonly lingerMs?: number;
+}
+
+/** Stops accepting; resolves when every request under way is answered or cut off. */
+export async function closeServer(server: Server, { limitMs, lingerMs = 0 }: Ending): Promise<void> {
+  if (lingerMs > 0) await linger(server, lingerMs);
   const closed = new Promise<void>((resolve) => {
     server.close(() => {
       resolve();
@@ -110,11 +124,28 @@ export async function closeServer(server: Server, limitMs: number): Promise<void
   });
   const idle = setInterval(() => {
     server.closeIdleConnections();
-  }, 50);
+  }, CLOSING_CHECK_MS);
   const limit = setTimeout(() => {
     server.closeAllConnections();
   }, limitMs);
   await closed;
   clearInterval(idle);
   clearTimeout(limit);
+}
+
+/** Serves on until nobody is connected or the time is over. */
+async function linger(server: Server, lingerMs: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearInterval(check);
+      clearTimeout(limit);
+      resolve();
+    };
+    const check = setInterval(() => {
+      server.getConnections((_error, connections) => {
+        if (connections === 0) done();
+      });
+    }, CLOSING_CHECK_MS);
+    const limit = setTimeout(done, lingerMs);
+  });
 }

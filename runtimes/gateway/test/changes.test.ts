@@ -1,7 +1,9 @@
 /** What happens when something changes under running calls: the route, the credential, the bus, the gateway itself. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { Agent } from 'node:http';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'node:test';
@@ -10,7 +12,7 @@ import { gatewayInbox } from '@sinter/contract';
 import type { Observation } from '@sinter/contract';
 import { renewGateway, signGateway } from '../../../operator/src/bus/credentials.ts';
 import { listenToInstances } from '../../../operator/src/bus/listen.ts';
-import type { Gateway } from '../src/index.ts';
+import type { Gateway, GatewayBootstrap } from '../src/index.ts';
 import { JSON_HEADERS, TOKEN, ask, entry, route, startRig, trigger, until } from './rig.ts';
 import type { Answered, Rig } from './rig.ts';
 
@@ -187,14 +189,18 @@ describe('the gateway on a machine with a server of its own', () => {
 
 describe('the gateway as a process', () => {
   let rig: Rig;
+  const children = new Set<ChildProcess>();
   before(async () => {
     rig = await startRig();
     await rig.putRoute(route());
     await rig.putEntry(entry({ triggers: TRIGGERS }));
   });
-  after(() => rig.stop());
+  after(async () => {
+    for (const child of children) child.kill('SIGKILL');
+    await rig.stop();
+  });
 
-  const start = async () => {
+  const start = async (over: Partial<GatewayBootstrap> = {}) => {
     const { jwt, seed } = rig.bus.signGateway();
     const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
     const child = spawn(process.execPath, [main], { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -205,7 +211,9 @@ describe('the gateway as a process', () => {
       architecture: 'amd64',
       instance: 'p1',
       token: TOKEN,
+      ...over,
     };
+    children.add(child);
     child.stdin.write(`${JSON.stringify(bootstrap)}\n`);
     const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
     const { listening } = JSON.parse(line) as { listening: { host: string; port: number } };
@@ -225,6 +233,32 @@ describe('the gateway as a process', () => {
     });
     assert.equal((await slow).status, 200);
     assert.deepEqual(await once(child, 'exit'), [0, null]);
+    await unit.stop();
+  });
+
+  it('sends clients with kept connections elsewhere before it ends: none of their requests is lost', async () => {
+    const unit = await rig.startUnit(['r1']);
+    const old = await start({ instance: 'old', lingerMs: 1_000 });
+    const next = await start({ instance: 'next' });
+    let asked = 0;
+    const exit = once(old.child, 'exit');
+    const client = async (): Promise<void> => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      for (let home = old; home === old; asked++) {
+        const { status, headers } = await ask(home.gateway, '/echo', { agent });
+        assert.equal(status, 200);
+        if (headers.connection === 'close') home = next;
+      }
+      assert.equal((await ask(next.gateway, '/echo')).status, 200);
+      agent.destroy();
+    };
+    const clients = Array.from({ length: 16 }, client);
+    await until('they ask over kept connections', () => asked > 100);
+    old.child.kill('SIGTERM');
+    await Promise.all(clients);
+    assert.deepEqual(await exit, [0, null]);
+    next.child.kill('SIGTERM');
+    assert.deepEqual(await once(next.child, 'exit'), [0, null]);
     await unit.stop();
   });
 
