@@ -15,8 +15,8 @@ import type { Issuing } from '../bus/units.ts';
 import { kubeClient } from '../kube/client.ts';
 import type { Deployment } from '../kube/objects.ts';
 import { newStore } from '../kube/store.ts';
-import { scriptedServer } from '../kube/testServer.ts';
-import type { Asked } from '../kube/testServer.ts';
+import { scriptedServer, status } from '../kube/testServer.ts';
+import type { Asked, ScriptedServer } from '../kube/testServer.ts';
 import { ownerReferences, unitLabels } from '../resources/labels.ts';
 import { NO_FAULTS } from './faults.ts';
 import { watches, workflowKeyOf } from './stores.ts';
@@ -54,43 +54,30 @@ interface Annotated {
   readonly spec?: { readonly template: Annotated };
 }
 
-/** A unit as one bus left it, looked at with another one. Gives what was written. */
-async function renewedUnder(
-  made: Bus,
-  today: Bus,
-  instancesOrigin?: string,
-): Promise<{ readonly asked: readonly Asked[]; readonly key: string; readonly again: readonly Asked[] }> {
-  await using server = await scriptedServer((request) => {
-    request.reply(request.method === 'POST' ? 201 : 200, request.body);
-  });
-  const client = kubeClient({ connection: server.connection, userAgent: 'test' });
-  const { stores } = watches({ client, namespace: 'sinter-system', namespaces: [] });
-  const old = credentialsOf(made);
-  const { publicKey, expiresAtMs = 0 } = old.issue(scope);
-  const origin = old.origin() ?? '';
-  const deployment = {
+const deploymentOf = (unit: string, note: Readonly<Record<string, string>>): Deployment =>
+  ({
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     metadata: {
-      name: scope.unit,
+      name: unit,
       namespace: scope.namespace,
-      labels: unitLabels(scope.workflow, scope.unit),
+      labels: unitLabels(scope.workflow, unit),
       ownerReferences: ownerReferences(owner),
-      annotations: {
-        'sinter.dev/credential-key': publicKey,
-        'sinter.dev/credential-expires': new Date(expiresAtMs).toISOString(),
-        'sinter.dev/credential-origin': origin,
-        'sinter.dev/instances-origin': instancesOrigin ?? origin,
-      },
+      annotations: note,
     },
-  } as unknown as Deployment;
+  });
+
+/** The units of a cluster that has these Deployments, written to this server. */
+function unitsOver(server: ScriptedServer, found: readonly Deployment[], today: Bus) {
+  const client = kubeClient({ connection: server.connection, userAgent: 'test' });
+  const { stores } = watches({ client, namespace: 'sinter-system', namespaces: [] });
   const deployments = newStore<Deployment>({
     indexes: { workflow: workflowKeyOf },
     onError: (error) => assert.ifError(error),
   });
   const [part] = [...deployments.partitions.values()];
   part?.begin();
-  part?.gather([deployment]);
+  part?.gather(found);
   part?.swap();
   const units = new Units({
     client,
@@ -100,13 +87,41 @@ async function renewedUnder(
     settings: () => assert.fail('no pod is made'),
     fault: NO_FAULTS,
   });
+  return { client, units };
+}
+
+/** The annotations of a unit whose credential was made by this bus. */
+function noteBy(made: Bus): Readonly<Record<string, string>> {
+  const credentials = credentialsOf(made);
+  const { publicKey, expiresAtMs = 0 } = credentials.issue(scope);
+  const origin = credentials.origin() ?? '';
+  return {
+    'sinter.dev/credential-key': publicKey,
+    'sinter.dev/credential-expires': new Date(expiresAtMs).toISOString(),
+    'sinter.dev/credential-origin': origin,
+    'sinter.dev/instances-origin': origin,
+  };
+}
+
+/** A unit as one bus left it, looked at twice with another one. Gives what was written. */
+async function renewedUnder(
+  made: Bus,
+  today: Bus,
+  more: Readonly<Record<string, string>> = {},
+): Promise<{ readonly asked: readonly Asked[]; readonly key: string; readonly again: readonly Asked[] }> {
+  await using server = await scriptedServer((request) => {
+    request.reply(request.method === 'POST' ? 201 : 200, request.body);
+  });
+  const note = { ...noteBy(made), ...more };
+  const { client, units } = unitsOver(server, [deploymentOf(scope.unit, note)], today);
   const renew = () =>
     units.renew(scope, owner, signal).catch((cause: unknown) => assert.match(String(cause), /BusAway/));
   await renew();
   const asked = [...server.asked];
   await renew();
   client.close();
-  return { asked, key: publicKey, again: server.asked.slice(asked.length) };
+  const key = note['sinter.dev/credential-key'] ?? '';
+  return { asked, key, again: server.asked.slice(asked.length) };
 }
 
 const secretsIn = (asked: readonly Asked[]) =>
@@ -118,11 +133,15 @@ const secretsIn = (asked: readonly Asked[]) =>
     );
 
 const patchIn = (asked: readonly Asked[]): Annotated => {
-  const patches = asked.filter((one) => one.method === 'PATCH');
-  assert.equal(patches.length, 1);
-  assert.match(patches[0]?.path ?? '', /deployments/);
-  return patches[0]?.body as Annotated;
+  assert.match(patchPath(asked), /deployments/);
+  return asked.find((one) => one.method === 'PATCH')?.body as Annotated;
 };
+
+function patchPath(asked: readonly Asked[]): string {
+  const [patch, ...others] = asked.filter((one) => one.method === 'PATCH');
+  assert.deepEqual(others, []);
+  return patch?.path ?? '';
+}
 
 const decoded = (value: string | undefined): string => Buffer.from(value ?? '', 'base64').toString();
 
@@ -183,8 +202,29 @@ describe("a unit's credential", () => {
   it('goes by what instances started with, not by what was written last', async () => {
     const second = await newAuthority(nowMs, first);
     const [both, later] = [trustOf(second, nowMs), trustOf(second, nowMs + 3 * YEAR_MS)];
-    const startedWith = credentialsOf(made).origin();
+    const startedWith = { 'sinter.dev/instances-origin': credentialsOf(made).origin() ?? '' };
     const { asked } = await renewedUnder({ issuing, ca: both }, { issuing, ca: later }, startedWith);
     assert.ok(patchIn(asked).spec);
+  });
+
+  it('that cannot be renewed holds up no other, and is told', async () => {
+    const names = ['first', 'second'];
+    await using server = await scriptedServer((request) => {
+      const { metadata } = request.body as { readonly metadata: { readonly name?: string } };
+      if (metadata.name?.startsWith('first') === true)
+        request.reply(403, status(403, 'Forbidden', 'not this one'));
+      else request.reply(request.method === 'POST' ? 201 : 200, request.body);
+    });
+    const found = names.map((unit) => deploymentOf(unit, noteBy(made)));
+    const { client, units } = unitsOver(server, found, { ...made, issuing: newIssuing() });
+    const scopesOf = names.map((unit) => ({ ...scope, unit }));
+    const { againInMs, failed } = await units.renewAll(scopesOf, owner, signal);
+    client.close();
+    assert.deepEqual(
+      failed.map(({ unit, cause }) => [unit, /not this one/.test(String(cause))]),
+      [['first', true]],
+    );
+    assert.ok(againInMs < Infinity);
+    assert.match(patchPath(server.asked), /deployments\/second$/);
   });
 });

@@ -65,6 +65,13 @@ interface Found {
   readonly budgets: readonly PodDisruptionBudget[];
 }
 
+/** What came of a look at the credentials of several units. */
+export interface Renewals {
+  /** In how many milliseconds one is to be looked at again; Infinity: never. */
+  readonly againInMs: number;
+  readonly failed: readonly { readonly unit: string; readonly cause: unknown }[];
+}
+
 /** Whoever heard of a renewal has said so by then. */
 const TELL_AGAIN_MS = ANNOUNCE_MS + 5_000;
 /** Tokens end at whole seconds. */
@@ -172,6 +179,20 @@ export class Units {
     } catch (cause) {
       if (!isForbidden(cause)) throw cause;
     }
+  }
+
+  /** Renews what is due of these units; one that cannot be renewed holds up no other. */
+  async renewAll(scopes: readonly UnitScope[], owner: WorkflowOwner, signal: AbortSignal): Promise<Renewals> {
+    const failed: { readonly unit: string; readonly cause: unknown }[] = [];
+    let againInMs = Infinity;
+    for (const scope of scopes)
+      try {
+        againInMs = Math.min(againInMs, (await this.renew(scope, owner, signal)) ?? Infinity);
+      } catch (cause) {
+        signal.throwIfAborted();
+        failed.push({ unit: scope.unit, cause });
+      }
+    return { againInMs, failed };
   }
 
   /**

@@ -47,7 +47,7 @@ import type { Stores } from './stores.ts';
 import { codeOf, scopeIn, wantedOf } from './target.ts';
 import type { WantedWorkflow } from './target.ts';
 import { NameTaken } from './units.ts';
-import type { Units, UnitSite } from './units.ts';
+import type { Renewals, Units, UnitSite } from './units.ts';
 import { workflowStatus } from './workflowStatus.ts';
 import type { Summary } from './workflowStatus.ts';
 
@@ -105,6 +105,7 @@ interface Failure {
   readonly problem: Problem | undefined;
 }
 
+const NOTHING_DUE: Renewals = { againInMs: Infinity, failed: [] };
 const NO_KEYS: TriggerKeys = { digests: {}, findings: [], unreadable: [], any: false };
 const NO_PLAN: Planned = {
   workflow: undefined,
@@ -263,7 +264,7 @@ export class WorkflowReconciler {
   ): Promise<Result> {
     const memory = this.#memory(sight.key);
     const site = this.#site(sight);
-    const renewInMs = await this.#renew(sight, onBus, signal);
+    const renewals = await this.#renew(sight, onBus, signal);
     const blocked = refused ?? (await failureOf(() => this.#guard(sight, signal)));
     const stale =
       !blocked && site && sight.target ? this.#options.units.stale(sight.target.units.values(), site) : [];
@@ -286,10 +287,11 @@ export class WorkflowReconciler {
       this.#forget(sight.key);
       return settled;
     }
-    await this.#report(sight, outcome.status, failure?.problem, signal);
+    await this.#report(sight, outcome.status, failure?.problem, signal, renewals);
     this.#note(sight, outcome.status, onBus);
     if (failure) throw failure.cause;
-    return resultOf(outcome, sight.keys.any, renewInMs);
+    if (renewals.failed[0]) throw renewals.failed[0].cause;
+    return resultOf(outcome, sight.keys.any, renewals.againInMs);
   }
 
   /** Before anything of it runs: no connections to its pods. */
@@ -297,25 +299,18 @@ export class WorkflowReconciler {
     if (target) await this.#options.units.guard(ownerOf(stored), signal);
   }
 
-  /**
-   * What waits for no roll-out: credentials that are due. Gives in how many milliseconds one is to be looked at again;
-   * Infinity: never.
-   */
+  /** What waits for no roll-out, and holds none up: credentials that are due. */
   async #renew(
     { deleting, stored, w, target, observed }: Sight,
     onBus: OnBus,
     signal: AbortSignal,
-  ): Promise<number> {
-    const { units } = this.#options;
-    const owner = ownerOf(stored);
-    let againInMs = Infinity;
-    if (deleting) return againInMs;
+  ): Promise<Renewals> {
+    if (deleting) return NOTHING_DUE;
     const revisions = Object.values(onBus.route.record?.revisions ?? {});
-    for (const { name } of observed.units) {
-      const scope = target?.units.get(name)?.scope ?? scopeIn(revisions, w, name);
-      if (scope) againInMs = Math.min(againInMs, (await units.renew(scope, owner, signal)) ?? Infinity);
-    }
-    return againInMs;
+    const scopes = observed.units.flatMap(
+      ({ name }) => target?.units.get(name)?.scope ?? scopeIn(revisions, w, name) ?? [],
+    );
+    return await this.#options.units.renewAll(scopes, ownerOf(stored), signal);
   }
 
   #site({ planned: { proposal, configMaps }, stored }: Sight): UnitSite | undefined {
@@ -468,6 +463,7 @@ export class WorkflowReconciler {
     rollout: RolloutStatus | undefined,
     failure: Problem | undefined,
     signal: AbortSignal,
+    { failed }: Renewals = NOTHING_DUE,
   ): Promise<void> {
     const { client, date, events, gatewayUrl } = this.#options;
     const { stored, planned, keys } = sight;
@@ -482,6 +478,7 @@ export class WorkflowReconciler {
       bus: sight.bus,
       rollout,
       failure,
+      notRenewed: failed.flatMap(({ unit, cause }) => renewalProblem(unit, cause) ?? []),
       unreadableKeys: keys.unreadable,
       summary: summaryOf(planned, rollout),
       gatewayUrl,
@@ -667,6 +664,15 @@ function refusal(cause: unknown): Problem | undefined {
   const reason = cause.message.includes('exceeded quota') ? 'QuotaExceeded' : cause.reason || 'Refused';
   return { reason, message: cause.message };
 }
+
+/** The bus that is away is told by itself, and whoever was not told of a renewal says so. */
+const renewalProblem = (unit: string, cause: unknown): Problem | undefined =>
+  cause instanceof BusAway
+    ? undefined
+    : {
+        reason: refusal(cause)?.reason ?? 'RenewalFailed',
+        message: `unit ${unit}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      };
 
 /** Of the plan that runs; while another one does, what was said of it stays. */
 function summaryOf({ proposal }: Planned, rollout: RolloutStatus | undefined): Summary | undefined {

@@ -27,11 +27,13 @@ export function workflowEvents(
   };
   const ready = changed('Ready');
   const bus = changed('BusReady');
+  const credentials = changed('CredentialsRenewed');
   return [
     ...(ready && !ORDINARY.has(ready.reason) && ready.status !== 'Unknown'
       ? [event(regarding, ready, 'Judge')]
       : []),
     ...(bus?.status === 'False' ? [event(regarding, bus, 'AskBus')] : []),
+    ...(credentials ? [event(regarding, credentials, 'Renew')] : []),
   ];
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Condition } from '@sinter/crds';
 import type { Finding } from '../model/finding.ts';
+import { workflowEvents } from './workflowEvents.ts';
 import { workflowStatus } from './workflowStatus.ts';
 import type { WorkflowFacts } from './workflowStatus.ts';
 
@@ -132,4 +133,28 @@ it('no plan is no field, rather than an empty one', () => {
     ).plan,
     { current: 'x' },
   );
+});
+
+describe('a credential that cannot be renewed', () => {
+  const notRenewed = [{ reason: 'Forbidden', message: 'unit u: no' }];
+
+  it('is a condition of its own, and no reason not to be ready', () => {
+    const found = conditions({ notRenewed }).find((c) => c.type === 'CredentialsRenewed');
+    assert.equal(found?.status, 'False');
+    assert.equal(found.reason, 'Forbidden');
+    assert.match(found.message, /not renewed: unit u: no/);
+    assert.equal(one('Ready', { notRenewed }), 'True Serving');
+    assert.equal(one('CredentialsRenewed'), 'absent');
+  });
+
+  it('is told once by an event', () => {
+    const [before, after] = [conditions(), conditions({ notRenewed })];
+    const workflow = { apiVersion: 'sinter.dev/v1alpha1', kind: 'Workflow', metadata: { name: 'w' } };
+    const told = workflowEvents(workflow, before, after);
+    assert.deepEqual(
+      told.map((e) => [e.type, e.reason]),
+      [['Warning', 'Forbidden']],
+    );
+    assert.deepEqual(workflowEvents(workflow, after, after), []);
+  });
 });

@@ -27,6 +27,8 @@ export interface WorkflowFacts {
   readonly rollout: RolloutStatus | undefined;
   /** What the API server refused. */
   readonly failure?: Problem | undefined;
+  /** Units whose credential was due and could not be renewed. */
+  readonly notRenewed?: readonly Problem[];
   /** Secrets with keys that may not be read: what to do about each. */
   readonly unreadableKeys: readonly string[];
   readonly summary: Summary | undefined;
@@ -68,6 +70,7 @@ export function workflowStatus(facts: WorkflowFacts): object {
     busFact(facts.bus),
     ...kstatusFacts(facts, ready),
     ...keyFacts(facts),
+    ...credentialFacts(facts),
     ...notYetFacts(facts.findings, WORKFLOW),
   ];
   return {
@@ -217,3 +220,11 @@ const keyFacts = ({ unreadableKeys }: WorkflowFacts): readonly Fact[] =>
           message: unreadableKeys.join('; '),
         },
       ];
+
+/** What runs goes on with what it has, until that ends: a matter of its own, beside whether it is ready. */
+function credentialFacts({ notRenewed = [] }: WorkflowFacts): readonly Fact[] {
+  const [first] = notRenewed;
+  if (!first) return [];
+  const message = `credentials are not renewed: ${list(notRenewed.map((p) => p.message))}`;
+  return [{ type: 'CredentialsRenewed', ...no(first.reason, message) }];
+}
