@@ -305,7 +305,6 @@ describe('parts come and go with values', { skip: NO_HELM }, () => {
     assert.deepEqual(resources, [
       'clusteroptimizationpolicies',
       'clusteroptimizationpolicies/status',
-      'namespaces',
       'nodes',
     ]);
     assert.deepEqual(
