@@ -10,6 +10,7 @@ import { glob } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { KINDS } from '../operator/src/kube/objects.ts';
+import type { Kind } from '../operator/src/kube/objects.ts';
 import { SINTER } from '../operator/src/reconcile/kinds.ts';
 import { NAMESPACE, NO_HELM, render } from './chart/helm.ts';
 import type { Rendered, Rule } from './chart/helm.ts';
@@ -154,10 +155,10 @@ const sourceOf = (file: string): string => readFileSync(join(SOURCE, file), 'utf
 
 /** What the stores follow: read from their source, as `list` and `watch`. */
 function followed(): readonly string[] {
-  const kinds: Readonly<Record<string, typeof KINDS | typeof SINTER>> = { KINDS, SINTER };
+  const kinds: Readonly<Record<string, Readonly<Record<string, Kind>>>> = { KINDS, SINTER };
   return [...sourceOf('reconcile/stores.ts').matchAll(/\bwatch\((KINDS|SINTER)\.(\w+)/g)].map(
     ([, list = '', name = '']) => {
-      const found = Object.entries(kinds[list] ?? {}).find(([key]) => key === name)?.[1];
+      const found = kinds[list]?.[name];
       assert.ok(found, name);
       return resourceOf(found);
     },
