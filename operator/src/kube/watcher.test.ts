@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { configMap } from './testServer.ts';
 import {
   idle,
+  RELIST_FAILURES,
+  RELIST_MS,
   STABLE_MS,
   step,
   type Moment,
@@ -99,6 +101,45 @@ test('410 lists anew, as status and in the stream; everything else keeps the pla
   assert.equal(afterWait(failure(false)), 'watch');
   assert.equal(afterWait(line('ERROR', unavailable)), 'watch');
   assert.equal(afterWait({ type: 'line', line: '{"type":"ADDED","obj' }), 'watch');
+});
+
+test('a server that went back behind our place is listed anew; what is no number has no order', () => {
+  const ahead = [{ type: 'begin' }, page('1000'), { type: 'opened' }] as const;
+  const bookmark = (version: string): WatchInput<KubeObject> =>
+    line('BOOKMARK', { kind: 'ConfigMap', metadata: { resourceVersion: version } });
+  const after = (from: readonly WatchInput<KubeObject>[], input: WatchInput<KubeObject>): string => {
+    const { state, events } = play([...from, input]);
+    return state.phase === 'Waiting'
+      ? `${events[0]?.type ?? ''} ${play([{ type: 'waited' }], at(0), state).effect.do}`
+      : 'read';
+  };
+  assert.equal(after(ahead, bookmark('999')), 'trouble list');
+  assert.equal(after(ahead, line('ADDED', configMap('two', '20'))), 'trouble list');
+  assert.equal(after(ahead, bookmark('1000')), 'read');
+  assert.equal(after([{ type: 'begin' }, page('b'), { type: 'opened' }], bookmark('a')), 'read');
+});
+
+test('after many failures in a row the place is given up', () => {
+  let { state } = play([...watching, failure(false)]);
+  for (let failures = 2; failures <= RELIST_FAILURES; failures += 1) {
+    const again = play([{ type: 'waited' }], at(0), state);
+    assert.equal(again.effect.do, 'watch', String(failures));
+    state = play([failure(false)], at(0), again.state).state;
+  }
+  const relisted = play([{ type: 'waited' }], at(0), state);
+  assert.equal(relisted.effect.do, 'list');
+  assert.equal(play([page('3')], at(0), relisted.state).effect.do, 'watch');
+});
+
+test('a watch that goes on for an hour is compared with a list', () => {
+  const closedAt = (nowMs: number, random: number): string =>
+    play([{ type: 'closed' }], at(nowMs, random), play(watching).state).effect.do;
+  assert.equal(closedAt(RELIST_MS - 1, 0), 'watch');
+  assert.equal(closedAt(RELIST_MS, 0), 'list');
+  assert.equal(closedAt(RELIST_MS, 0.5), 'watch', 'not all at once');
+  const relisted = play([{ type: 'closed' }], at(RELIST_MS), play(watching).state);
+  const renewed = play([page('20'), { type: 'opened' }], at(RELIST_MS), relisted.state);
+  assert.equal(play([{ type: 'closed' }], at(RELIST_MS + STABLE_MS), renewed.state).effect.do, 'watch');
 });
 
 test('what is no event is a failure, never a crash', () => {

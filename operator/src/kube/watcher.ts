@@ -12,8 +12,10 @@
  *               Waiting ◀─────────────────────────────────────┘ Waiting ◀───────────┘
  *
  * Invariants:
- *  1. A resourceVersion is opaque: kept, sent back, never compared.
- *  2. Only 410 (as status, or as an ERROR in the stream) loses the place; every other failure keeps it.
+ *  1. A resourceVersion is kept and sent back; it is compared only to see that the server went back behind our place (a restored
+ *     etcd), where it would tell us nothing of what is different now.
+ *  2. 410 (as status, or as an ERROR in the stream) loses the place, and so do a server that went back, RELIST_FAILURES failures in a
+ *     row, and RELIST_MS since the last list; every other failure keeps it.
  *  3. The wait before a next attempt doubles until a watch has stayed up for STABLE_MS, whatever it said meanwhile.
  *  4. Every input leads to exactly one effect: nothing can hang between two states.
  */
@@ -34,6 +36,7 @@ export type WatchState =
       readonly phase: 'Watching';
       readonly failures: number;
       readonly resourceVersion: string;
+      readonly listedAtMs: number;
       /** When the server accepted the watch; undefined before. */
       readonly openedAtMs?: number;
     }
@@ -41,9 +44,15 @@ export type WatchState =
       readonly phase: 'Waiting';
       readonly failures: number;
       /** From where to watch; undefined: list anew. */
-      readonly resourceVersion?: string;
+      readonly place?: Place;
       readonly whole: boolean;
     };
+
+/** Where a watch begins, and when that was listed, or follows from what was. */
+interface Place {
+  readonly resourceVersion: string;
+  readonly listedAtMs: number;
+}
 
 export interface Failure {
   readonly gone: boolean;
@@ -101,6 +110,10 @@ export interface Step<T> {
 const FIRST_WAIT_MS = 800;
 const LONGEST_WAIT_MS = 30_000;
 export const STABLE_MS = 10_000;
+/** Two minutes and more. What is wrong with a place cannot always be told from what is wrong with a server: it is given up then. */
+export const RELIST_FAILURES = 10;
+/** A watch that lacks something, for whatever reason, lacks it for so long at most; half as much is added at random. */
+export const RELIST_MS = 3_600_000;
 const TIMEOUT_SECONDS = 290;
 /** Up to so much is added at random, so that the watches of many operators do not all come back at once. */
 const TIMEOUT_JITTER_SECONDS = 30;
@@ -126,7 +139,7 @@ export function step<T extends KubeObject>(
       if (input.type === 'page') return paged(state, input, at, pageSize);
       break;
     case 'Watching':
-      return watching(state, input, at);
+      return watching(state, input, at, pageSize);
   }
   throw new Error(`a watch that is ${state.phase} cannot take '${input.type}'`);
 }
@@ -145,10 +158,8 @@ function listing<T>(failures: number, whole: boolean, pageSize: number): Step<T>
   };
 }
 
-function resumed<T>({ resourceVersion, failures, whole }: Waiting, at: Moment, pageSize: number): Step<T> {
-  return resourceVersion === undefined
-    ? listing(failures, whole, pageSize)
-    : watch(resourceVersion, failures, [], at);
+function resumed<T>({ place, failures, whole }: Waiting, at: Moment, pageSize: number): Step<T> {
+  return place === undefined ? listing(failures, whole, pageSize) : watch(place, failures, [], at);
 }
 
 function paged<T>(
@@ -159,7 +170,8 @@ function paged<T>(
 ): Step<T> {
   const resourceVersion = first ?? page.resourceVersion;
   const gather: WatchEvent<T> = { type: 'gather', objects: page.items };
-  if (page.continue === undefined) return watch(resourceVersion, failures, [gather, { type: 'swap' }], at);
+  if (page.continue === undefined)
+    return watch({ resourceVersion, listedAtMs: at.nowMs }, failures, [gather, { type: 'swap' }], at);
   return {
     state: { phase: 'Listing', failures, whole, resourceVersion, continue: page.continue },
     events: [gather],
@@ -168,20 +180,25 @@ function paged<T>(
 }
 
 function watch<T>(
-  resourceVersion: string,
+  { resourceVersion, listedAtMs }: Place,
   failures: number,
   events: readonly WatchEvent<T>[],
   at: Moment,
 ): Step<T> {
   const timeoutSeconds = TIMEOUT_SECONDS + Math.floor(TIMEOUT_JITTER_SECONDS * at.random);
   return {
-    state: { phase: 'Watching', failures, resourceVersion },
+    state: { phase: 'Watching', failures, resourceVersion, listedAtMs },
     events,
     effect: { do: 'watch', resourceVersion, timeoutSeconds },
   };
 }
 
-function watching<T extends KubeObject>(state: Watching, input: WatchInput<T>, at: Moment): Step<T> {
+function watching<T extends KubeObject>(
+  state: Watching,
+  input: WatchInput<T>,
+  at: Moment,
+  pageSize: number,
+): Step<T> {
   switch (input.type) {
     case 'opened':
       return { state: { ...state, openedAtMs: at.nowMs }, events: [], effect: { do: 'read' } };
@@ -189,9 +206,9 @@ function watching<T extends KubeObject>(state: Watching, input: WatchInput<T>, a
       return lineRead(state, input.line, at);
     case 'closed':
       // Every few minutes the server ends a watch on purpose; one that ends at once, again and again, does not work.
-      return stayedUp(state, at)
-        ? watch(state.resourceVersion, 0, [], at)
-        : failed(state, { gone: false, error: new Error('the watch was closed at once') }, at);
+      if (!stayedUp(state, at))
+        return failed(state, { gone: false, error: new Error('the watch was closed at once') }, at);
+      return isOld(state, at) ? listing(0, false, pageSize) : watch(state, 0, [], at);
     default:
       throw new Error(`an open watch cannot take '${input.type}'`);
   }
@@ -199,6 +216,9 @@ function watching<T extends KubeObject>(state: Watching, input: WatchInput<T>, a
 
 const stayedUp = (state: Watching, at: Moment): boolean =>
   state.openedAtMs !== undefined && at.nowMs - state.openedAtMs >= STABLE_MS;
+
+const isOld = ({ listedAtMs }: Watching, { nowMs, random }: Moment): boolean =>
+  nowMs - listedAtMs >= RELIST_MS * (1 + random / 2);
 
 /** A line is what `?watch` sends: an event with an object, or a Status. */
 interface Line<T> {
@@ -214,6 +234,7 @@ function lineRead<T extends KubeObject>(state: Watching, text: string, at: Momen
   const event = line === undefined ? undefined : eventOf(line.type, line.object);
   const resourceVersion = event === undefined ? undefined : line?.object.metadata.resourceVersion;
   if (event === undefined || resourceVersion === undefined) return failed(state, malformed(text), at);
+  if (isBefore(resourceVersion, state.resourceVersion)) return failed(state, wentBack(resourceVersion), at);
   const events = event === 'bookmark' ? [] : [event];
   return { state: { ...state, resourceVersion }, events, effect: { do: 'read' } };
 }
@@ -235,6 +256,19 @@ function eventOf<T extends KubeObject>(type: unknown, object: T): WatchEvent<T> 
   return type === 'BOOKMARK' ? 'bookmark' : undefined;
 }
 
+const NUMBER = /^[1-9][0-9]{0,18}$/;
+
+/** False for versions that are no numbers: nothing is known of their order. */
+const isBefore = (version: string, place: string): boolean =>
+  NUMBER.test(version) && NUMBER.test(place) && BigInt(version) < BigInt(place);
+
+const wentBack = (version: string): Failure => ({
+  gone: true,
+  error: new Error(
+    `the server is back at version ${version}, as if restored from a copy: all is listed anew`,
+  ),
+});
+
 const malformed = (text: string): Failure => ({
   gone: false,
   error: new Error(`a line of the watch that is no event: ${text.slice(0, 200)}`),
@@ -250,18 +284,22 @@ function failed<T>(state: Exclude<WatchState, { phase: 'Idle' }>, failure: Failu
   const backoffMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** failures) * (0.5 + 0.5 * at.random);
   const ms = Math.max(backoffMs, failure.retryAfterMs ?? 0);
   return {
-    state: { phase: 'Waiting', failures: failures + 1, ...placeAfter(state, failure) },
+    state: { phase: 'Waiting', failures: failures + 1, ...placeAfter(state, failure, failures + 1) },
     events: [{ type: 'trouble', error: failure.error, againInMs: ms }],
     effect: { do: 'wait', ms },
   };
 }
 
+const placeOf = ({ resourceVersion, listedAtMs }: Watching): Place => ({ resourceVersion, listedAtMs });
+
 /** Where to go on after the wait. A list of several pages that the server forgot midway is asked for whole. */
 function placeAfter(
   state: Exclude<WatchState, { phase: 'Idle' }>,
   { gone }: Failure,
-): { readonly whole: boolean; readonly resourceVersion?: string } {
+  failures: number,
+): { readonly whole: boolean; readonly place?: Place } {
   if (state.phase === 'Listing') return { whole: state.whole || (gone && state.continue !== undefined) };
-  if (gone || state.resourceVersion === undefined) return { whole: false };
-  return { whole: false, resourceVersion: state.resourceVersion };
+  const place = state.phase === 'Watching' ? placeOf(state) : state.place;
+  if (gone || place === undefined || failures >= RELIST_FAILURES) return { whole: false };
+  return { whole: false, place };
 }
