@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { gatewayInbox, liveSubject, unitInbox } from '@sinter/contract';
+import { RECORDS_BUCKET, gatewayInbox, kvStream, liveSubject, unitInbox } from '@sinter/contract';
 import { connectAs } from '../bus/connect.ts';
+import { signOperator } from '../bus/credentials.ts';
+import { parseKeys } from '../bus/keys.ts';
 import { isCutOff } from '../bus/origin.ts';
+import { hubManager } from '../bus/provision.ts';
 import { tokenFacts } from '../bus/tokens.ts';
 import { units } from '../bus/testAttack.ts';
 import type { TestServer } from '../bus/testCluster.ts';
@@ -196,6 +199,25 @@ describe("a cluster's bus", () => {
     world.pods = pods;
     await bus.round();
     assert.deepEqual(bus.state().findings, []);
+    world.offsetMs = 0;
+  });
+
+  it('is looked at again over a connection that goes on: what it has lost is made anew', async () => {
+    const keys = parseKeys(world.secrets.value('keys', 'keys.json'));
+    const nc = await as(world.cluster.server('hub-0'), signOperator(keys, { nowMs: Date.now() }));
+    const { streams } = await hubManager(nc);
+    await streams.delete(kvStream(RECORDS_BUCKET));
+    await bus.round();
+    await assert.rejects(streams.info(kvStream(RECORDS_BUCKET)));
+    const past = world.logged.length;
+    world.offsetMs += 600_000;
+    await world.rounds(
+      bus,
+      () => world.logged.slice(past).some((line) => line.includes('KV_sinter-records: Created')),
+      'it is made',
+    );
+    await streams.info(kvStream(RECORDS_BUCKET));
+    assert.equal(bus.state().ready, true);
     world.offsetMs = 0;
   });
 

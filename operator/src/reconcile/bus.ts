@@ -82,6 +82,9 @@ const AFTER_FAILURE_MS = 5_000;
 const TELL_AGAIN_MS = 3600 * 1000;
 /** Servers that are behind for less than this are only on their way. */
 const PATIENCE_MS = 120_000;
+/** A server's settings change under a connection that goes on: it is asked again, sooner where something is missing. */
+const PROBE_AGAIN_MS = 600_000;
+const PROBE_SOON_MS = 30_000;
 const SYSTEM_LIFETIME_MS = 600_000;
 
 export const clusterBus = (options: ClusterBusOptions): ClusterBusRun => new Bus(options);
@@ -99,6 +102,7 @@ class Bus implements ClusterBusRun {
   #operator: (LinkSettings['credential'] & { readonly origin: string | undefined }) | undefined;
   #missing: BusFinding | undefined;
   #probed: readonly BusFinding[] = [];
+  #probedAtMs = -Infinity;
   #behind: readonly Behind[] = [];
   #linkProblem = 'it has not been reached yet';
   /** The connections over which was probed, and provided, last. */
@@ -196,7 +200,8 @@ class Bus implements ClusterBusRun {
     );
     const againMs = this.#options.isLeader() ? await this.#lead(plan.world, nowMs) : this.#quietMs;
     this.#changed();
-    return prepared ? againMs : Math.min(againMs, AFTER_FAILURE_MS);
+    const isLacking = this.#probed.some((f) => f.severity === 'Error');
+    return Math.min(againMs, prepared ? Infinity : AFTER_FAILURE_MS, isLacking ? PROBE_SOON_MS : Infinity);
   }
 
   async #read(): Promise<ReadonlyMap<string, StoredSecret>> {
@@ -231,19 +236,26 @@ class Bus implements ClusterBusRun {
     });
   }
 
-  /** Once for each connection: what the servers allow, and (by the leader) what must be there. */
+  /** For each connection, and now and then: what the servers allow, and (by the leader) what must be there. */
   async #prepare(world: BusWorld): Promise<void> {
     const nc = this.#link.connection;
     if (!nc) return;
-    if (this.#probedFor !== nc) {
+    if (this.#probedFor !== nc || this.#isProbeDue()) {
       this.#probed = await probeBus(nc, (name) => this.#connectNamed(world, name));
       this.#probedFor = nc;
+      this.#probedAtMs = this.#options.now();
+      this.#providedFor = undefined;
     }
     if (!this.#options.isLeader() || this.#providedFor === nc) return;
     if (this.#probed.some((f) => f.severity === 'Error')) return;
     const changes = await this.#link.ask(() => provisionBuckets(nc, this.#options.settings.replicas));
     for (const { kind, stream } of changes) this.#log('info', `bus: stream ${stream}: ${kind}`);
     this.#providedFor = nc;
+  }
+
+  #isProbeDue(): boolean {
+    const isLacking = this.#probed.some((f) => f.severity === 'Error');
+    return Math.abs(this.#options.now() - this.#probedAtMs) >= (isLacking ? PROBE_SOON_MS : PROBE_AGAIN_MS);
   }
 
   async #connectNamed(world: BusWorld, name: string) {

@@ -62,6 +62,8 @@ export interface Controllers {
 
 /** Words of instances are gathered for so long. */
 const GATHER_MS = 50;
+/** Of a Function that starts, instances come and get ready one after another: one status tells it. */
+const STATUS_GATHER_MS = 1_000;
 
 export function controllers(options: ControllersOptions): Controllers {
   const { client, stores, bus, clock } = options;
@@ -162,7 +164,8 @@ export function controllers(options: ControllersOptions): Controllers {
       running.onChange((workflow) => {
         planController.enqueue(workflow);
         const stored = stores.workflows.get(workflow);
-        for (const key of stored ? functionKeysOf(stored) : []) functionController.enqueue(key);
+        for (const key of stored ? functionKeysOf(stored) : [])
+          functionController.enqueue(key, { afterMs: STATUS_GATHER_MS });
       }),
     ];
     return () => {

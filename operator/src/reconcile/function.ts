@@ -56,12 +56,14 @@ type Runs = { readonly units: readonly RunningUnit[] } | undefined;
 const FUNCTION = { kind: 'Function' };
 const TEXT_MAX = 512;
 const SELECTOR_MAX = 1024;
-/** Until the Workflow controller has looked at every user once. */
+/** The Workflow controller looks at every user once, and tells; what is not known by then is reported as such. */
 const UNKNOWN_MS = 2_000;
 
 export class FunctionReconciler {
   readonly #options: FunctionOptions;
   readonly #judged = new Map<string, Judged>();
+  /** Those whose users were waited for once. */
+  readonly #waited = new Set<string>();
   /** Functions by the ConfigMaps that they read. */
   readonly #readers = new Map<string, Set<string>>();
 
@@ -74,12 +76,18 @@ export class FunctionReconciler {
     const stored = stores.functions.get(key);
     if (!stored || stored.metadata.deletionTimestamp !== undefined) {
       this.#judged.delete(key);
+      this.#waited.delete(key);
+      this.#readsOnly(key, new Set());
       return settled;
     }
     const users = stores.workflows.by('function', key);
     const read = reading('Function', stored);
     const findings = read.ok ? await this.#judge(key, stored, users, signal) : read.findings;
     const runs = this.#runs(stored, users);
+    if (!runs && !this.#waited.has(key)) {
+      this.#waited.add(key);
+      return again(UNKNOWN_MS);
+    }
     const status = functionStatus({
       fn: read.ok ? read.declared.object : undefined,
       stored,
@@ -100,12 +108,21 @@ export class FunctionReconciler {
     } catch (cause) {
       if (!isNotFound(cause)) throw cause;
     }
-    return runs ? settled : again(UNKNOWN_MS);
+    // What is not known (the bus may be away) wakes it when it is.
+    return settled;
   }
 
   /** Keys of the Functions that read a ConfigMap. */
   readersOf(configMap: string): Iterable<string> {
     return this.#readers.get(configMap) ?? [];
+  }
+
+  #readsOnly(fn: string, configMaps: ReadonlySet<string>): void {
+    for (const [map, readers] of this.#readers) {
+      if (!configMaps.has(map)) readers.delete(fn);
+      if (readers.size === 0) this.#readers.delete(map);
+    }
+    for (const map of configMaps) this.#readers.set(map, (this.#readers.get(map) ?? new Set()).add(fn));
   }
 
   async #judge(
@@ -120,8 +137,7 @@ export class FunctionReconciler {
     const places = functions
       .flatMap(({ object }) => configMapsOf(object))
       .map((map) => ({ namespace, name: map }));
-    for (const place of places)
-      this.#readers.set(keyOf(place), (this.#readers.get(keyOf(place)) ?? new Set()).add(key));
+    this.#readsOnly(key, new Set(places.map(keyOf)));
     const from = canonicalJson([
       ...[stored, ...users].map(({ metadata: m }) => `${String(m.uid)} ${String(m.generation)}`),
       ...places.map((place) => contents.version(place)),

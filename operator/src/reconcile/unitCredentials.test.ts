@@ -14,9 +14,9 @@ import { unitCredentials } from '../bus/units.ts';
 import type { Issuing } from '../bus/units.ts';
 import { kubeClient } from '../kube/client.ts';
 import type { Deployment } from '../kube/objects.ts';
-import { newStore } from '../kube/store.ts';
 import { scriptedServer, status } from '../kube/testServer.ts';
 import type { Asked, ScriptedServer } from '../kube/testServer.ts';
+import { storeOf } from '../kube/testStore.ts';
 import { ownerReferences, unitLabels } from '../resources/labels.ts';
 import { NO_FAULTS } from './faults.ts';
 import { watches, workflowKeyOf } from './stores.ts';
@@ -54,31 +54,23 @@ interface Annotated {
   readonly spec?: { readonly template: Annotated };
 }
 
-const deploymentOf = (unit: string, note: Readonly<Record<string, string>>): Deployment =>
-  ({
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: {
-      name: unit,
-      namespace: scope.namespace,
-      labels: unitLabels(scope.workflow, unit),
-      ownerReferences: ownerReferences(owner),
-      annotations: note,
-    },
-  });
+const deploymentOf = (unit: string, note: Readonly<Record<string, string>>): Deployment => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: {
+    name: unit,
+    namespace: scope.namespace,
+    labels: unitLabels(scope.workflow, unit),
+    ownerReferences: ownerReferences(owner),
+    annotations: note,
+  },
+});
 
 /** The units of a cluster that has these Deployments, written to this server. */
 function unitsOver(server: ScriptedServer, found: readonly Deployment[], today: Bus) {
   const client = kubeClient({ connection: server.connection, userAgent: 'test' });
   const { stores } = watches({ client, namespace: 'sinter-system', namespaces: [] });
-  const deployments = newStore<Deployment>({
-    indexes: { workflow: workflowKeyOf },
-    onError: (error) => assert.ifError(error),
-  });
-  const [part] = [...deployments.partitions.values()];
-  part?.begin();
-  part?.gather(found);
-  part?.swap();
+  const deployments = storeOf<Deployment>(found, { workflow: workflowKeyOf });
   const units = new Units({
     client,
     stores: { ...stores, deployments },
