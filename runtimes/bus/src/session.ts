@@ -20,9 +20,12 @@ import { hostAndPort } from './transport.ts';
 
 /** New interest must have reached the hub before the old one goes (D3: measured, 0 of 2,000 lost). */
 export const OVERLAP_MS = 250;
-/** Longest wait for an old link's calls, in milliseconds: beyond the longest timeout nothing of it can matter. */
-const DRAIN_LIMIT_MS = 15 * 60_000;
+/** Longest wait for an old link's calls, in milliseconds: beyond the longest timeout (a day) nothing of it can matter. */
+export const DRAIN_LIMIT_MS = 24 * 3600_000 + 60_000;
 const POLL_MS = 50;
+/** What has not ended by then is long: it is asked for less often. */
+const LONG_MS = 10_000;
+const LONG_POLL_MS = 1_000;
 /** A server that does not answer within this is none to move to. */
 const MOVE_LIMIT_MS = 2_000;
 
@@ -164,9 +167,11 @@ export class Session {
   }
 
   async #retire(link: Link): Promise<void> {
-    for (let waited = 0; waited < DRAIN_LIMIT_MS && !this.#closed && link.up; waited += POLL_MS) {
+    let pollMs = POLL_MS;
+    for (let waited = 0; waited < DRAIN_LIMIT_MS && !this.#closed && link.up; waited += pollMs) {
       if (link.awaited === 0 && [...this.#riders].every((rider) => rider.busy(link) === 0)) break;
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      pollMs = waited < LONG_MS ? POLL_MS : LONG_POLL_MS;
+      await new Promise((resolve) => setTimeout(resolve, pollMs));
     }
     if (link.up) await link.flush().catch(() => undefined);
     await link.close();

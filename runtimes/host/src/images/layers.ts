@@ -8,7 +8,6 @@ import { createHash } from 'node:crypto';
 import { Readable, Transform, pipeline } from 'node:stream';
 import type { TransformCallback } from 'node:stream';
 import type { ReadableStream, ReadableWritablePair } from 'node:stream/web';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { createTarDecoder } from 'modern-tar';
 import type { ParsedTarEntry } from 'modern-tar';
 import { ImageError } from './imageError.ts';
@@ -211,15 +210,18 @@ class Bound extends Transform {
   }
 }
 
+/** Asked for when a layer is packed: in a bundle an import would load it at the start of every unit. */
+const zlib = () => process.getBuiltinModule('node:zlib');
+
 function unpacker(packing: Packing, layer: Descriptor): readonly Transform[] {
   switch (packing) {
     case 'None':
       return [];
     case 'Gzip':
-      return [createGunzip()];
+      return [zlib().createGunzip()];
     case 'Zstd':
       // Node 22.15 and newer.
-      if (typeof createZstdDecompress === 'function') return [createZstdDecompress()];
+      if (typeof zlib().createZstdDecompress === 'function') return [zlib().createZstdDecompress()];
       throw notUnderstood(layer, 'is packed with zstd, which this host does not know: build it with gzip');
   }
 }
