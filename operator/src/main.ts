@@ -172,7 +172,8 @@ class Operator {
     this.#holds = () => !signal.aborted && holds();
     this.#bus.wake();
     const events = recorder({
-      client,
+      // The last words are told after the signal, while the lease still holds.
+      client: this.#clients.client.under(new AbortController().signal, holds),
       controller: 'sinter.dev/operator',
       instance: SINTER_POD_NAME,
       trouble: (error) => {
