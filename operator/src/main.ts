@@ -167,6 +167,7 @@ class Operator {
   /** Everything that writes. `holds` is asked before each write: a process that was frozen has not heard its timers yet. */
   async #lead(signal: AbortSignal, holds = (): boolean => true): Promise<void> {
     const { SINTER_POD_NAME, SINTER_GATEWAY_URL, SINTER_NAMESPACE, SINTER_SERVICE_ACCOUNT } = this.#config;
+    const { SINTER_NATS_MODE, SINTER_WATCH_NAMESPACES } = this.#config;
     const client = this.#clients.client.under(signal, holds);
     this.#writer = client;
     this.#holds = () => !signal.aborted && holds();
@@ -193,6 +194,12 @@ class Operator {
       hooks: (name, state) => this.#hooks(name, state),
       onPlanned: (durationMs) => {
         this.#clients.metrics.planned(durationMs);
+      },
+      // On a NATS of the user's own there may be another Sinter's.
+      sweep: SINTER_NATS_MODE === 'Bundled' ? { namespaces: SINTER_WATCH_NAMESPACES } : undefined,
+      onSwept: (found) => {
+        if ([...found.workflows, ...found.namespaces, ...found.removed].length > 0)
+          this.#log.info(found, 'the bus kept for nobody, and does no more');
       },
       onRollout: (kind) => {
         this.#clients.metrics.rolledOut(kind);

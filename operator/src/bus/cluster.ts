@@ -8,6 +8,7 @@
  * What is asked while the bus is away rejects with BusAway within ASK_LIMIT_MS: come again later, nothing is buffered.
  */
 import type { EntryRecord, InstanceKey, RouteRecord, UnitScope, WorkflowKey } from '@sinter/contract';
+import type { Kept } from './inventory.ts';
 import type { PutModule } from './modules.ts';
 import type { Change } from './provision.ts';
 import type { Reports } from './reports.ts';
@@ -45,6 +46,14 @@ export interface BusStore {
   discardAsync(workflow: WorkflowKey): Promise<readonly Change[]>;
   readonly routes: Records<RouteRecord>;
   readonly entries: Records<EntryRecord>;
+  /** What is there, by whose it is. */
+  kept(): Promise<Kept>;
+  /** Names (sha256) of a namespace's modules. */
+  modulesOf(namespace: string): Promise<readonly string[]>;
+  /** Deletes a module that was put before this time; true where it did. */
+  removeModule(namespace: string, sha256: string, beforeMs: number): Promise<boolean>;
+  /** Forgets for good what was deleted of a workflow's route and entry before this time. True where one of them is not deleted. */
+  purgeDeleted(workflow: WorkflowKey, beforeMs: number): Promise<boolean>;
 }
 
 /**

@@ -43,6 +43,6 @@ async function assertHolds(store: ObjectStore, name: string, digest: Buffer, siz
   throw new Error(`module ${name}: what the bus kept is not what was put`);
 }
 
-/** NATS writes digests in base64url with padding. */
-const padded = (digest: Buffer): string =>
+/** NATS writes digests and names in base64url with padding. */
+export const padded = (digest: Buffer): string =>
   digest.toString('base64').replaceAll('+', '-').replaceAll('/', '_');

@@ -7,6 +7,7 @@ import type { EntryRecord, RouteRecord, WorkflowKey } from '@sinter/contract';
 import type { BusStore } from './cluster.ts';
 import { BusAway } from './cluster.ts';
 import type { OperatorLink } from './link.ts';
+import { keptOn, modulesOf, purgeDeleted, removeModule } from './inventory.ts';
 import { putModule } from './modules.ts';
 import { discardAsync, discardNamespace, provisionAsync, provisionNamespace } from './provision.ts';
 import type { Replicas } from './provision.ts';
@@ -31,6 +32,11 @@ export function storeOver(
     discardAsync: (workflow) => link.ask((nc) => discardAsync(nc, workflow)),
     routes: recordsOver<RouteRecord>(link, (book) => book.routes),
     entries: recordsOver<EntryRecord>(link, (book) => book.entries),
+    kept: () => link.ask((nc) => keptOn(nc)),
+    modulesOf: (namespace) => link.ask((nc) => modulesOf(nc, namespace)),
+    removeModule: (namespace, sha256, beforeMs) =>
+      link.ask((nc) => removeModule(nc, namespace, sha256, beforeMs)),
+    purgeDeleted: (workflow, beforeMs) => link.ask((nc) => purgeDeleted(nc, workflow, beforeMs)),
   };
 }
 

@@ -9,10 +9,10 @@ import type { Announcement, InstanceKey } from '@sinter/contract';
 import type { ClusterBus } from '../bus/cluster.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
-import { controller, source } from '../kube/controller.ts';
+import { again, controller, source } from '../kube/controller.ts';
 import type { Controller, ControllerHooks, Source } from '../kube/controller.ts';
 import type { Recorder } from '../kube/events.ts';
-import { keyOf } from '../kube/objects.ts';
+import { keyOf, placeOf } from '../kube/objects.ts';
 import type { Deployment, KubeObject, Node, Pod } from '../kube/objects.ts';
 import type { Change, Store } from '../kube/store.ts';
 import { canonicalJson } from '../model/canonical.ts';
@@ -25,6 +25,8 @@ import type { FaultPoint } from './faults.ts';
 import { FunctionReconciler } from './function.ts';
 import { KeyReader } from './keys.ts';
 import type { StoredObject } from './kinds.ts';
+import { Leftovers } from './leftovers.ts';
+import type { Found } from './leftovers.ts';
 import { isReady, podState } from './observe.ts';
 import { PlanReconciler } from './plan.ts';
 import { PolicyReconciler } from './policy.ts';
@@ -51,6 +53,10 @@ export interface ControllersOptions {
   readonly clock: Clock;
   readonly hooks?: (controller: string, state: Controller['state']) => ControllerHooks;
   readonly onPlanned?: (durationMs: number) => void;
+  /** What the bus keeps for nobody is removed, in these namespaces (none: everywhere); absent: it may be somebody else's. */
+  readonly sweep?: { readonly namespaces: readonly string[] } | undefined;
+  /** What was found on the bus for nobody. */
+  readonly onSwept?: (found: Found) => void;
   readonly onRollout?: (kind: Outcome['changes'][number]['kind']) => void;
 }
 
@@ -62,6 +68,8 @@ export interface Controllers {
 
 /** Words of instances are gathered for so long. */
 const GATHER_MS = 50;
+/** Between two looks at what the bus keeps. */
+const SWEEP_MS = 600_000;
 /** Of a Function that starts, instances come and get ready one after another: one status tells it. */
 const STATUS_GATHER_MS = 1_000;
 
@@ -86,13 +94,19 @@ export function controllers(options: ControllersOptions): Controllers {
     settings: options.pods,
     fault: options.fault,
   });
+  const routes = new RouteCache(bus.store);
+  const leftovers = new Leftovers({
+    ...{ store: bus.store, stores, routes, namespaces: options.sweep?.namespaces ?? [] },
+    now: () => clock.date().getTime(),
+  });
   const workflows = new WorkflowReconciler({
     client,
     stores,
     contents,
     proposals,
     units,
-    routes: new RouteCache(bus.store),
+    routes,
+    leftovers,
     bus,
     keys: new KeyReader({ client, clock: () => clock.now(), account: options.account }),
     running,
@@ -138,7 +152,22 @@ export function controllers(options: ControllersOptions): Controllers {
     reconcile: (key, signal) => plans.reconcile(key, signal),
     sources: [source(stores.plans, planWorkflow)],
   });
+  const sweepController = named(options, 'leftovers', 1, {
+    reconcile: async () => {
+      if (!bus.state().ready) return again(SWEEP_MS);
+      const found = await leftovers.round();
+      for (const key of found.workflows) workflowController.enqueue(key, { priority: 'Background' });
+      for (const namespace of found.namespaces) await workflows.discardNamespace(namespace);
+      for (const id of found.removed) workflows.forgetCode(placeOf(id).namespace ?? '');
+      options.onSwept?.(found);
+      return again(SWEEP_MS);
+    },
+    // It goes by the clock alone, but not before all workflows are known.
+    sources: [source(stores.workflows, () => [])],
+  });
+  if (options.sweep) sweepController.enqueue('bus', { afterMs: SWEEP_MS });
   const all = [
+    sweepController,
     workflowController,
     functionController,
     policyController,

@@ -41,6 +41,7 @@ import { observe } from './observe.ts';
 import type { Observed } from './observe.ts';
 import { workflowKey } from './proposals.ts';
 import type { Planned, Proposals } from './proposals.ts';
+import type { Leftovers } from './leftovers.ts';
 import type { OnBus, RouteCache } from './routeCache.ts';
 import type { Running } from './running.ts';
 import type { Stores } from './stores.ts';
@@ -58,6 +59,7 @@ export interface WorkflowOptions {
   readonly proposals: Proposals;
   readonly units: Units;
   readonly routes: RouteCache;
+  readonly leftovers: Pick<Leftovers, 'isLeftover' | 'needs'>;
   readonly bus: Pick<ClusterBus, 'store' | 'state' | 'reports'>;
   readonly keys: KeyReader;
   readonly running: Running;
@@ -139,6 +141,7 @@ export class WorkflowReconciler {
     const deleting = stored?.metadata.deletionTimestamp !== undefined;
     if (!stored || (deleting && !hasFinalizer(stored))) {
       this.#forget(key);
+      if (!stored && this.#options.leftovers.isLeftover(key)) await this.#discard(workflowKey(key));
       return settled;
     }
     if (this.#isPatient()) return again(AFTER_ACTION_MS);
@@ -169,6 +172,12 @@ export class WorkflowReconciler {
       memory.prepared = '';
       memory.provided = false;
     }
+  }
+
+  /** Code of this namespace was removed from the bus: what was prepared need not be there any more. */
+  forgetCode(namespace: string): void {
+    for (const [key, memory] of this.#memories)
+      if (workflowKey(key).namespace === namespace) memory.prepared = '';
   }
 
   async #look(key: string, stored: StoredObject, deleting: boolean, signal: AbortSignal): Promise<Sight> {
@@ -381,7 +390,7 @@ export class WorkflowReconciler {
     memory: Memory,
     signal: AbortSignal,
   ): Promise<void> {
-    const { bus, contents, fault } = this.#options;
+    const { bus, contents, leftovers, fault } = this.#options;
     await fault('Streams');
     await this.#discarding.get(w.namespace);
     if (!memory.provided) await bus.store.provideNamespace(w.namespace);
@@ -397,6 +406,7 @@ export class WorkflowReconciler {
     );
     const byName = new Map(maps.flatMap((map) => (map ? [[map.metadata.name, map] as const] : [])));
     const code = codeOf(specs, (name) => byName.get(name));
+    leftovers.needs(w.namespace, code.keys());
     for (const bytes of code.values()) {
       await fault('Module');
       await bus.store.putModule(w.namespace, bytes);
@@ -404,20 +414,26 @@ export class WorkflowReconciler {
   }
 
   async #removeFromBus({ w, stored }: Sight): Promise<void> {
-    const { bus, routes, events, fault } = this.#options;
+    const { events, fault } = this.#options;
     await fault('RemoveFromBus');
-    const changes = await bus.store.discardAsync(w);
-    const lost = changes.reduce((n, c) => n + (c.messages ?? 0), 0);
+    const lost = await this.#discard(w);
     if (lost > 0) {
       const note = `${String(lost)} async calls that had not run, or had failed for good, went with the workflow`;
       events.record({ regarding: stored, type: 'Warning', reason: 'WorkDiscarded', action: 'Delete', note });
     }
+  }
+
+  /** All that the bus has of a workflow. Gives how many messages went with its streams. */
+  async #discard(w: WorkflowKey): Promise<number> {
+    const { bus, routes } = this.#options;
+    const changes = await bus.store.discardAsync(w);
     await routes.remove(w);
-    await this.#discardNamespace(w.namespace);
+    await this.discardNamespace(w.namespace);
+    return changes.reduce((n, c) => n + (c.messages ?? 0), 0);
   }
 
   /** The bucket of code goes with the last workflow of its namespace. Whoever comes meanwhile waits, and makes it anew. */
-  async #discardNamespace(namespace: string): Promise<void> {
+  async discardNamespace(namespace: string): Promise<void> {
     const { stores, bus } = this.#options;
     if (stores.workflows.list(namespace).some((o) => o.metadata.deletionTimestamp === undefined)) return;
     const done = bus.store.discardNamespace(namespace).then(() => undefined);

@@ -20,8 +20,11 @@ import {
   isControl,
   liveSubject,
   modulesBucket,
+  objectStream,
   parseCallSubject,
   parseInstanceSubject,
+  parseModulesStream,
+  parseRouteKey,
   parseWorkSubject,
   routeKey,
   seenSubject,
@@ -117,6 +120,8 @@ describe('names', () => {
     fc.assert(
       fc.property(key, ([w, fn]) => {
         assert.match(asyncStream(w, fn), /^[A-Za-z0-9_-]+$/);
+        assert.equal(parseModulesStream(asyncStream(w, fn)), undefined);
+        assert.equal(parseModulesStream(objectStream(modulesBucket(w.namespace))), w.namespace);
       }),
     );
   });
@@ -126,6 +131,7 @@ describe('names', () => {
       fc.property(workflow, workflow, (a, b) => {
         assert.notEqual(entryKey(a), routeKey(b));
         assert.ok(!matches('*.*', entryKey(a)));
+        assert.deepEqual([parseRouteKey(routeKey(a)), parseRouteKey(entryKey(a))], [a, a]);
       }),
     );
   });

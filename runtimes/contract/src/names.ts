@@ -146,6 +146,12 @@ export const routeKey = workflowToken;
 export const entryKey = (w: WorkflowKey): string => `_gateway.${workflowToken(w)}`;
 export const entryKeys = '_gateway.*.*';
 
+/** The workflow of a key of a route or an entry; undefined where it is neither. */
+export function parseRouteKey(key: string): WorkflowKey | undefined {
+  const [namespace, workflow, ...rest] = key.replace(/^_gateway\./, '').split('.');
+  return namespace && workflow && rest.length === 0 ? { namespace, workflow } : undefined;
+}
+
 /** The subject under which a bucket keeps one key. Servers do not let it cross to or from a leaf. */
 export const kvSubject = (bucket: string, key: string): string => `$KV.${bucket}.${key}`;
 /** Where one key of a bucket is written from anywhere: the hub turns it into the key's own subject. */
@@ -161,3 +167,9 @@ export const callKey = (w: WorkflowKey, callId: string): string => `${workflowTo
 /** Objects: the code of a namespace's functions, under the sha256 (hex) of their content (D18). */
 export const modulesBucket = (namespace: string): string => `sinter-modules-${namespace}`;
 export const objectStream = (bucket: string): string => `OBJ_${bucket}`;
+
+/** The namespace whose modules are in this stream; undefined for every other stream. */
+export const parseModulesStream = (stream: string): string | undefined => {
+  const prefix = objectStream(modulesBucket(''));
+  return stream.startsWith(prefix) ? stream.slice(prefix.length) : undefined;
+};
