@@ -7,9 +7,11 @@
  * Owns: the list of files and their bytes. The CRDs are those of `crds/generated/crds`, byte for byte; the chart's template
  * adds what Helm needs. Files are committed: a chart must hold them.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { differencesFrom, generate } from '../crds/src/generatedFiles.ts';
+import type { Generated } from '../crds/src/generatedFiles.ts';
 import { referenceOf, schemaOf, yamlOf } from './chart/render.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -27,56 +29,10 @@ export function chartFiles(): ReadonlyMap<string, string> {
   ]);
 }
 
+const generated = (): Generated => ({ files: chartFiles(), folders: [CHART_CRDS] });
+
 /** The files that are missing, different, or of a kind that is gone. */
-export function chartDifferences(): readonly string[] {
-  const wanted = chartFiles();
-  const different = [...wanted].filter(([path, text]) => read(path) !== text).map(([path]) => path);
-  return [...different, ...leftovers(wanted)].sort();
-}
+export const chartDifferences = (): readonly string[] => differencesFrom(generated());
 
-const leftovers = (wanted: ReadonlyMap<string, string>): string[] =>
-  present(CHART_CRDS)
-    .map((name) => `${CHART_CRDS}/${name}`)
-    .filter((path) => !wanted.has(path));
-
-function present(folder: string): string[] {
-  try {
-    return readdirSync(join(ROOT, folder));
-  } catch (cause) {
-    if (isMissing(cause)) return [];
-    throw cause;
-  }
-}
-
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(join(ROOT, path), 'utf8');
-  } catch (cause) {
-    if (isMissing(cause)) return undefined;
-    throw cause;
-  }
-}
-
-const isMissing = (cause: unknown): boolean =>
-  cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
-
-function write(): void {
-  const wanted = chartFiles();
-  for (const path of leftovers(wanted)) rmSync(join(ROOT, path));
-  for (const [path, text] of wanted) {
-    mkdirSync(dirname(join(ROOT, path)), { recursive: true });
-    writeFileSync(join(ROOT, path), text);
-  }
-}
-
-function main(): void {
-  if (!process.argv.includes('--check')) {
-    write();
-    return;
-  }
-  const different = chartDifferences();
-  for (const path of different) process.stdout.write(`differs: ${path}\n`);
-  process.exitCode = different.length === 0 ? 0 : 1;
-}
-
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) main();
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href)
+  process.exitCode = generate(process.argv.slice(2), 'node scripts/chart.ts', generated());

@@ -7,16 +7,15 @@
  * Owns: the list of files and their bytes. Files are committed, so that a reviewer sees what a change of a schema
  * does to the API. Invariant: the same source gives the same bytes.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { stringify } from 'yaml';
 import { crdOf, schemaWithRules, strictJsonSchema } from './crd.ts';
 import { referenceDocument } from './docs.ts';
+import { differencesFrom, generate } from './generatedFiles.ts';
+import type { Generated } from './generatedFiles.ts';
 import { GROUP, KINDS, VERSION } from './kinds.ts';
 import { lintStructural } from './lint.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..');
 const CRDS = 'crds/generated/crds';
 const SCHEMAS = 'crds/generated/schemas';
 const REFERENCE = 'docs/reference/api.md';
@@ -62,59 +61,10 @@ function sorted(value: unknown): unknown {
   return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
 }
 
+const generated = (): Generated => ({ files: generatedFiles(), folders: [CRDS, SCHEMAS] });
+
 /** The files that are missing, different, or left over from a kind that is gone. */
-export function differences(): readonly string[] {
-  const wanted = generatedFiles();
-  const different = [...wanted].filter(([path, text]) => read(path) !== text).map(([path]) => path);
-  return [...different, ...leftovers(wanted)].sort();
-}
-
-function leftovers(wanted: ReadonlyMap<string, string>): string[] {
-  return [CRDS, SCHEMAS].flatMap((folder) => list(folder)).filter((path) => !wanted.has(path));
-}
-
-function list(folder: string): string[] {
-  try {
-    return readdirSync(join(ROOT, folder)).map((name) => `${folder}/${name}`);
-  } catch (cause) {
-    if (isMissing(cause)) return [];
-    throw cause;
-  }
-}
-
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(join(ROOT, path), 'utf8');
-  } catch (cause) {
-    if (isMissing(cause)) return undefined;
-    throw cause;
-  }
-}
-
-const isMissing = (cause: unknown): boolean =>
-  cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
-
-function write(): void {
-  const wanted = generatedFiles();
-  for (const path of leftovers(wanted)) rmSync(join(ROOT, path));
-  for (const [path, text] of wanted) {
-    mkdirSync(dirname(join(ROOT, path)), { recursive: true });
-    writeFileSync(join(ROOT, path), text);
-  }
-}
-
-function main(args: readonly string[]): number {
-  if (!args.includes('--check')) {
-    write();
-    return 0;
-  }
-  const different = differences();
-  if (different.length === 0) return 0;
-  const here = relative(process.cwd(), join(import.meta.dirname, 'generate.ts'));
-  console.error(`generated files differ from the schemas; run \`node ${here}\` and commit:`);
-  for (const path of different) console.error(`  ${path}`);
-  return 1;
-}
+export const differences = (): readonly string[] => differencesFrom(generated());
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
-  process.exitCode = main(process.argv.slice(2));
+  process.exitCode = generate(process.argv.slice(2), 'node crds/src/generate.ts', generated());

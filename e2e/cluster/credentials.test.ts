@@ -5,7 +5,6 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { newAuthority } from '../../operator/src/bus/certificates.ts';
 import { tokenFacts } from '../../operator/src/bus/tokens.ts';
 import type { AppOptions } from '../application.ts';
@@ -13,6 +12,7 @@ import { quantile } from '../load.ts';
 import type { Answer, Load } from '../load.ts';
 import { inNetworkOf, killContainer } from '../testbed/cluster.ts';
 import {
+  CHART,
   RELEASE,
   SINTER_NAMESPACE,
   WITHOUT_SINTER,
@@ -25,12 +25,11 @@ import {
   rolledOut,
 } from './harness.ts';
 import type { ClusterObject } from './harness.ts';
-import { UNIT_LABEL, withLab } from './lab.ts';
+import { UNIT_LABEL, isReady, restarts, withLab } from './lab.ts';
 import type { Lab, PodObject } from './lab.ts';
 import { answersTo, credentialOf, sinterPods } from './servers.ts';
 import type { SecretObject } from './servers.ts';
 
-const CHART = fileURLToPath(new URL('../../helm/sinter', import.meta.url));
 const LIFE_SECONDS = 60;
 const LOAD_SECONDS = 150;
 const PER_SECOND = 50;
@@ -81,19 +80,10 @@ async function followAuthority(): Promise<{ readonly old: string; readonly next:
   return { old: certificate, next: made.certificate };
 }
 
-const restarts = ({ status }: PodObject): number => status.containerStatuses?.[0]?.restartCount ?? 0;
-
-interface ReadyPod extends PodObject {
-  readonly status: PodObject['status'] & {
-    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
-  };
-}
-
 const cameBack = (pod: PodObject, namespace: string): Promise<true> =>
   eventually(`${pod.metadata.name} is back`, async () => {
-    const now = await get<ReadyPod>('pod', pod.metadata.name, namespace);
-    const isReady = now?.status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True');
-    return now && restarts(now) > restarts(pod) && isReady ? true : undefined;
+    const now = await get<PodObject>('pod', pod.metadata.name, namespace);
+    return now && restarts(now) > restarts(pod) && isReady(now) ? true : undefined;
   });
 
 /** When the credentials of a lab's units end, each as it was noted while this runs. */

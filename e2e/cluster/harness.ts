@@ -10,13 +10,17 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import type { Answer } from '../load.ts';
 import { attempt, run } from '../testbed/command.ts';
+import { waiting } from '../waiting.ts';
 import { RELEASE, SINTER_NAMESPACE, targetOf, withoutTestbed } from './target.ts';
 
 export const TARGET = targetOf(process.env);
 /** For `it(…, { skip: WITHOUT_TESTBED }, …)`: the reason, or false. */
 export const WITHOUT_TESTBED = withoutTestbed(TARGET);
 export { RELEASE, SINTER_NAMESPACE };
+export const CHART = fileURLToPath(new URL('../../helm/sinter', import.meta.url));
 
 export type Manifest = Readonly<Record<string, unknown>>;
 
@@ -161,22 +165,7 @@ export async function describeNamespace(namespace: string): Promise<string> {
   return [`namespace ${namespace}:`, ...parts.map((part) => part.slice(-6_000)), ...logs].join('\n');
 }
 
-/** Waits until the condition gives something; throws with `what` and what was `seen` last when it does not in time. */
-export async function eventually<T>(
-  what: string,
-  condition: () => T | undefined | false | Promise<T | undefined | false>,
-  limitMs = PATIENCE_MS,
-  seen: () => unknown = () => '',
-): Promise<T> {
-  const until = performance.now() + limitMs;
-  for (;;) {
-    const found = await condition();
-    if (found !== undefined && found !== false) return found;
-    if (performance.now() >= until)
-      throw new Error(`not within ${String(limitMs)} ms: ${what} ${JSON.stringify(await seen())}`);
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
-}
+export const eventually = waiting({ limitMs: PATIENCE_MS, everyMs: 250 });
 
 /** Waits as `kubectl wait` does: `condition=Ready`, `jsonpath={.status.phase}=Running`, `delete`. */
 export async function waitFor(
@@ -241,17 +230,6 @@ function forward(namespace: string, name: string, port: number): Promise<string>
       if (found?.[1] !== undefined) resolve(`http://127.0.0.1:${found[1]}`);
     });
   });
-}
-
-/** An HTTP answer, or `status` 0 with the reason why there was none. */
-export interface Answer {
-  readonly status: number;
-  readonly text: string;
-  /** The problem's code; empty for a result. */
-  readonly code: string;
-  /** On which machine the entry function ran. */
-  readonly machine: string;
-  readonly ms: number;
 }
 
 export interface CallOptions {

@@ -38,8 +38,14 @@ export interface PodObject extends ClusterObject {
     readonly phase: string;
     readonly podIP?: string;
     readonly containerStatuses?: readonly { readonly restartCount: number; readonly ready?: boolean }[];
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
   };
 }
+
+export const restarts = ({ status }: PodObject): number => status.containerStatuses?.[0]?.restartCount ?? 0;
+
+export const isReady = ({ status }: PodObject): boolean =>
+  status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
 
 export const UNIT_LABEL = 'sinter.dev/unit';
 

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import {
+  CHART,
   WITHOUT_SINTER,
   describeNamespace,
   eventually,
@@ -20,21 +21,12 @@ import {
   serviceUrl,
 } from './harness.ts';
 import type { ClusterObject } from './harness.ts';
+import { isReady, restarts } from './lab.ts';
+import type { PodObject } from './lab.ts';
 
-const CHART = fileURLToPath(new URL('../../helm/sinter', import.meta.url));
 const VALUES =
   process.env['SINTER_VALUES'] ?? fileURLToPath(new URL('../testbed/values.yaml', import.meta.url));
 const INSTALL_LIMIT_MS = 300_000;
-
-interface PodObject extends ClusterObject {
-  readonly status: {
-    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
-    readonly containerStatuses?: readonly { readonly restartCount: number }[];
-  };
-}
-
-const isReady = ({ status }: PodObject): boolean =>
-  status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
 
 describe('a release', { skip: WITHOUT_SINTER }, () => {
   const namespace = `t-release-${randomBytes(3).toString('hex')}`;
@@ -110,10 +102,7 @@ describe('a release', { skip: WITHOUT_SINTER }, () => {
     await allReady();
     assert.notDeepEqual(await uidsOf('nats-hub'), hub);
     assert.deepEqual(await Promise.all(others.map(uidsOf)), before);
-    const restarts = (await list<PodObject>('pods', namespace, 'app.kubernetes.io/component=gateway')).map(
-      ({ status }) => status.containerStatuses?.[0]?.restartCount ?? 0,
-    );
-    assert.deepEqual(restarts, [0, 0]);
+    assert.deepEqual((await podsOf('gateway')).map(restarts), [0, 0]);
   });
 
   it('replaces its gateways without refusing a request', async () => {

@@ -4,12 +4,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { AppOptions } from '../application.ts';
 import { quantile } from '../load.ts';
 import { MACHINES, loadImage } from '../testbed/cluster.ts';
 import { sinterImages } from '../testbed/images/catalogue.ts';
 import {
+  CHART,
   RELEASE,
   SINTER_NAMESPACE,
   WITHOUT_SINTER,
@@ -21,7 +21,6 @@ import {
 import { withLab } from './lab.ts';
 import type { PodObject } from './lab.ts';
 
-const CHART = fileURLToPath(new URL('../../helm/sinter', import.meta.url));
 const NEXT = 'sinter.local/sinter:next';
 const HELM_LIMIT_MS = 330_000;
 const ROLLED_MS = 300_000;

@@ -27,6 +27,7 @@ import type {
 } from '../../operator/src/local/run.ts';
 import { NAMESPACE, WORKFLOW } from '../application.ts';
 import type { Answer } from '../load.ts';
+import { waiting } from '../waiting.ts';
 
 export * from '../application.ts';
 export * from '../load.ts';
@@ -174,22 +175,7 @@ export const errorsOf = (report: ApplyReport): readonly string[] => [
   ),
 ];
 
-/** Waits until the condition gives something; throws with `what` and what `else` says when it does not in time. */
-export async function eventually<T>(
-  what: string,
-  condition: () => T | undefined | false | Promise<T | undefined | false>,
-  limitMs = 15_000,
-  seen: () => unknown = () => '',
-): Promise<T> {
-  const until = performance.now() + limitMs;
-  for (;;) {
-    const found = await condition();
-    if (found !== undefined && found !== false) return found;
-    if (performance.now() >= until)
-      throw new Error(`not within ${String(limitMs)} ms: ${what} ${JSON.stringify(seen())}`);
-    await pause(20);
-  }
-}
+export const eventually = waiting({ limitMs: 15_000, everyMs: 20 });
 
 /** Lets load go on for so long. Never to wait for something: that is `eventually`. */
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -26,6 +26,7 @@ import type {
   WorkflowKey,
 } from '@sinter/contract';
 import { callersFirst } from '../model/graph.ts';
+import { grantsMore } from '../bus/grants.ts';
 import type { Fleet, Place } from './fleet.ts';
 import type { Reports } from '../bus/reports.ts';
 import type { LogRecord } from './run.ts';
@@ -330,21 +331,8 @@ export class Deployment {
     this.#ending.add(fleet);
     await fleet.stop(graceMs);
     this.#ending.delete(fleet);
-    this.#ports.retire(fleet, this.#declares(fleet.scope) ? 'WhatIsDeclared' : 'More');
-  }
-
-  /** Is all that a credential of this scope grants in the current graph too? */
-  #declares(scope: UnitScope): boolean {
-    const now = this.current?.units.map((u) => u.scope) ?? [];
-    const has = (what: (s: UnitScope) => readonly string[]): boolean => {
-      const declared = new Set(now.flatMap(what));
-      return what(scope).every((one) => declared.has(one));
-    };
-    return (
-      has((s) => s.functions) &&
-      has((s) => s.asyncFunctions) &&
-      has((s) => s.edges.map((e) => `${e.from} ${e.to} ${e.call}`))
-    );
+    const declared = this.current?.units.map((u) => u.scope) ?? [];
+    this.#ports.retire(fleet, grantsMore(fleet.scope, declared) ? 'More' : 'WhatIsDeclared');
   }
 
   /** Writes the route as it now is, one write after the other. */

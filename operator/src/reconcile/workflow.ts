@@ -101,6 +101,16 @@ interface Sight {
   readonly observed: Observed;
 }
 
+/** What actions are carried out on. */
+interface Work {
+  readonly sight: Sight;
+  readonly onBus: OnBus;
+  /** Undefined: nothing can be made. */
+  readonly site: UnitSite | undefined;
+  readonly memory: Memory;
+  readonly signal: AbortSignal;
+}
+
 interface Failure {
   readonly cause: unknown;
   /** Undefined: it passes by itself. */
@@ -288,7 +298,8 @@ export class WorkflowReconciler {
       prepared: memory.prepared,
       ...sight.observed,
     });
-    const failed = await failureOf(() => this.#carryOut(outcome.actions, sight, onBus, site, memory, signal));
+    const work = { sight, onBus, site, memory, signal };
+    const failed = await failureOf(() => this.#carryOut(outcome.actions, work));
     const failure = blocked ?? failed;
     if (!failed) memory.marks = outcome.marks;
     if (!failed) this.#tell(outcome, sight);
@@ -326,28 +337,14 @@ export class WorkflowReconciler {
     return proposal && { owner: ownerOf(stored), snapshot: proposal.snapshot, configMaps };
   }
 
-  async #carryOut(
-    actions: readonly Action[],
-    sight: Sight,
-    onBus: OnBus,
-    site: UnitSite | undefined,
-    memory: Memory,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #carryOut(actions: readonly Action[], work: Work): Promise<void> {
     for (const group of inGroups(actions)) {
-      signal.throwIfAborted();
-      await allOf(group.map((action) => () => this.#do(action, sight, onBus, site, memory, signal)));
+      work.signal.throwIfAborted();
+      await allOf(group.map((action) => () => this.#do(action, work)));
     }
   }
 
-  async #do(
-    action: Action,
-    sight: Sight,
-    onBus: OnBus,
-    site: UnitSite | undefined,
-    memory: Memory,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #do(action: Action, { sight, onBus, site, memory, signal }: Work): Promise<void> {
     const { routes, units, fault } = this.#options;
     const { w, target } = sight;
     switch (action.do) {
