@@ -48,14 +48,20 @@ export class Load {
   }
 }
 
-/** Answers that are no result, each kind once, with how often it came: empty when all is well. */
+/** Of one kind at most so many are named. */
+const NAMED_MAX = 10;
+
+/** Answers that are no result, each kind once, with how many and which calls they were: empty when all is well. */
 export function failuresOf(answers: readonly Answer[]): readonly string[] {
-  const kinds = new Map<string, number>();
-  for (const a of answers.filter(({ status }) => status !== 200)) {
+  const kinds = new Map<string, string[]>();
+  for (const [i, a] of answers.entries()) {
+    if (a.status === 200) continue;
     const kind = `${String(a.status)} ${a.code}: ${a.text.slice(0, 300)}`.replace(/"callId":"[^"]*"/, '');
-    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    kinds.set(kind, [...(kinds.get(kind) ?? []), `${String(i)} after ${a.ms.toFixed(0)} ms`]);
   }
-  return [...kinds].map(([kind, n]) => `${String(n)} × ${kind}`);
+  return [...kinds].map(
+    ([kind, calls]) => `${String(calls.length)} × ${kind} (${calls.slice(0, NAMED_MAX).join(', ')})`,
+  );
 }
 
 export const quantile = (values: readonly number[], q: number): number =>
