@@ -162,11 +162,33 @@ describe('the names that the operator knows', { skip: NO_HELM }, () => {
       instance: '$(SINTER_INSTANCE)',
       host: '0.0.0.0',
       port: 8080,
+      lingerMs: 3000,
     });
     // A variable is replaced only where it was defined before.
     const names = [...env.keys()];
     for (const used of ['SINTER_HOST_IP', 'SINTER_MACHINE', 'SINTER_INSTANCE'])
       assert.ok(names.indexOf(used) < names.indexOf('SINTER_BOOTSTRAP'), used);
+  });
+
+  it('the gateway is told which issuers it may ask, and whom to trust for it', async () => {
+    const bootstrapOf = async (issuers: object) => {
+      const objects = await render({ gateway: { issuers } });
+      const { env } = containerOf(objects, 'Deployment', 'sinter-gateway');
+      const text = env.find((e) => e.name === 'SINTER_BOOTSTRAP')?.value ?? '';
+      return JSON.parse(text) as { readonly issuers?: object };
+    };
+    const given = { hosts: ['*.example.org', 'id.example'], ca: '-----BEGIN CERTIFICATE-----\nAA==\n' };
+    assert.deepEqual((await bootstrapOf(given)).issuers, given);
+    assert.deepEqual((await bootstrapOf({ hosts: ['id.example'] })).issuers, { hosts: ['id.example'] });
+    assert.equal((await bootstrapOf({})).issuers, undefined);
+  });
+
+  it('who sees only namespaces gets by a role what a plan rests on besides', async () => {
+    const role = one(await render(), 'ClusterRole', 'sinter-system-sinter-plan');
+    const rights = role.rules.flatMap((r) => r.resources.map((resource) => `${r.verbs.join()} ${resource}`));
+    assert.deepEqual(rights, ['list nodes', 'list clusteroptimizationpolicies']);
+    const without = await render({ rbac: { planRole: false } });
+    assert.ok(!without.some((o) => o.metadata.name.endsWith('-plan')));
   });
 
   it('the operator is told of what the values say', async () => {
@@ -374,6 +396,7 @@ describe('what is refused, and how', { skip: NO_HELM }, () => {
     ['two hub servers, which are no quorum', { nats: { hub: { replicas: 2 } } }, /nats\/hub\/replicas/],
     ['a mode that is none', { nats: { mode: 'External' } }, /nats\/mode[\s\S]*Bundled/],
     ['a digest that is none', { image: { digest: 'latest' } }, /image\/digest/],
+    ['an issuer by URL', { gateway: { issuers: { hosts: ['https://a'] } } }, /gateway\/issuers\/hosts/],
     ['a number as text', { gateway: { replicas: 'two' } }, /gateway\/replicas/],
     ['no replicas', { gateway: { replicas: 0 } }, /gateway\/replicas[\s\S]*1/],
     ['an address without a scheme', { nats: { external: { urls: ['nats:4222'] } } }, /nats\/external\/urls/],

@@ -148,6 +148,21 @@ const gateway = group(
       3600,
       'Then clients get 3 s to go elsewhere and calls under way up to 30 s; more than all three.',
     ),
+    issuers: group(
+      {
+        hosts: z
+          .array(z.string().regex(/^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/))
+          .default([])
+          .describe(
+            'Hosts of issuers of tokens (auth: Jwt) that may be asked for their keys; `*.example.org` is any name below it. Empty: every host.',
+          ),
+        ca: text(
+          '',
+          'Certificates (PEM) of authorities that are trusted for issuers, beside the usual ones.',
+        ),
+      },
+      'Issuers of tokens, which triggers name and the gateway asks (docs/decisions/0011).',
+    ),
     service: gatewayService,
     ingress,
     httpRoute,
@@ -375,12 +390,16 @@ export const values = z.strictObject({
     'CustomResourceDefinitions.',
   ),
   watchNamespaces: texts(
-    'Namespaces that Sinter serves; it gets rights in no other. Empty: all. They must exist.',
+    'Namespaces that Sinter serves; it gets rights in no other. Empty: all. They must exist. With several releases in a cluster each needs its own, none of them shared.',
   ),
   rbac: group(
     {
       create: flag(true, 'Make Roles and bindings of the operator.'),
       aggregate: flag(true, "Add Sinter's kinds to the cluster's roles view, edit and admin."),
+      planRole: flag(
+        true,
+        'Make a ClusterRole, named after the release with -plan, for users who may see only their namespaces: with it `sinter plan` reads what belongs to no namespace (Nodes and ClusterOptimizationPolicies). Bind it to them.',
+      ),
     },
     'Rights.',
   ),

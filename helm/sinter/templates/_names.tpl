@@ -119,3 +119,13 @@ app.kubernetes.io/part-of: {{ include "sinter.chartName" $root }}
 {{- printf "http://%s-gateway.%s.svc%s" (include "sinter.fullname" .) .Release.Namespace (ternary "" (printf ":%d" $port) (eq $port 80)) -}}
 {{- end -}}
 {{- end -}}
+
+{{/* Which issuers the gateway asks, as the rest of a JSON object; nothing where no value is given. */}}
+{{- define "sinter.issuers" -}}
+{{- $given := dict -}}
+{{- with .Values.gateway.issuers -}}
+{{- if .hosts -}}{{- $_ := set $given "hosts" .hosts -}}{{- end -}}
+{{- if .ca -}}{{- $_ := set $given "ca" .ca -}}{{- end -}}
+{{- end -}}
+{{- if $given -}}{{- printf ",\"issuers\":%s" (toJson $given) -}}{{- end -}}
+{{- end -}}
