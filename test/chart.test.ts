@@ -197,6 +197,7 @@ describe('the names that the operator knows', { skip: NO_HELM }, () => {
       operator: { insecureRegistries: ['r:5000'] },
       nats: { leaf: { hostPort: 14222 }, hub: { replicas: 3 } },
       defaultPolicy: { spec: { objective: 'Latency' } },
+      triggerHosts: { red: ['*.red.example'], '*': ['all.example'] },
     });
     assert.deepEqual(
       { ...env, SINTER_NAMESPACE: undefined, SINTER_POD_NAME: undefined, SINTER_SERVICE_ACCOUNT: undefined },
@@ -224,6 +225,7 @@ describe('the names that the operator knows', { skip: NO_HELM }, () => {
         SINTER_WATCH_NAMESPACES: 'a,b',
         SINTER_INSECURE_REGISTRIES: 'r:5000',
         SINTER_DEFAULT_POLICY: '{"objective":"Latency"}',
+        SINTER_TRIGGER_HOSTS: '{"*":["all.example"],"red":["*.red.example"]}',
       },
     );
   });
@@ -397,6 +399,7 @@ describe('what is refused, and how', { skip: NO_HELM }, () => {
     ['a mode that is none', { nats: { mode: 'External' } }, /nats\/mode[\s\S]*Bundled/],
     ['a digest that is none', { image: { digest: 'latest' } }, /image\/digest/],
     ['an issuer by URL', { gateway: { issuers: { hosts: ['https://a'] } } }, /gateway\/issuers\/hosts/],
+    ['a host that is an address', { triggerHosts: { red: ['https://red.example'] } }, /triggerHosts\/red/],
     ['a number as text', { gateway: { replicas: 'two' } }, /gateway\/replicas/],
     ['no replicas', { gateway: { replicas: 0 } }, /gateway\/replicas[\s\S]*1/],
     ['an address without a scheme', { nats: { external: { urls: ['nats:4222'] } } }, /nats\/external\/urls/],

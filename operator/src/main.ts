@@ -188,6 +188,7 @@ class Operator {
       events,
       pods: () => podSettings(this.#config),
       gatewayUrl: SINTER_GATEWAY_URL,
+      hosts: this.#config.SINTER_TRIGGER_HOSTS,
       account: `${SINTER_NAMESPACE}:${SINTER_SERVICE_ACCOUNT}`,
       fault: faultPoint(this.#config.SINTER_FAULT_POINT, dieAtOnce),
       clock: systemClock,

@@ -392,6 +392,15 @@ export const values = z.strictObject({
   watchNamespaces: texts(
     'Namespaces that Sinter serves; it gets rights in no other. Empty: all. They must exist. With several releases in a cluster each needs its own, none of them shared.',
   ),
+  triggerHosts: z
+    .record(
+      z.string().regex(/^(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$/),
+      z.array(z.string().regex(/^(\*|(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?)$/)),
+    )
+    .default({})
+    .describe(
+      'Hosts at which triggers may answer, by namespace; `*` is every namespace, `*.example.org` any name below it, `*` in a list every host. Empty: any namespace may answer anywhere, and of two the older Workflow does.',
+    ),
   rbac: group(
     {
       create: flag(true, 'Make Roles and bindings of the operator.'),

@@ -27,6 +27,7 @@ describe('the environment', () => {
     assert.equal(config.SINTER_LEADER_ELECTION, true);
     assert.deepEqual(config.SINTER_WATCH_NAMESPACES, []);
     assert.equal(config.SINTER_DEFAULT_POLICY, undefined);
+    assert.equal(config.SINTER_TRIGGER_HOSTS, undefined);
     assert.ok(Object.isFrozen(config));
   });
 

@@ -94,6 +94,14 @@ const VARIABLES = {
     .default('')
     .transform((text, context) => jsonOrIssue(text, context))
     .describe('Spec of the ClusterOptimizationPolicy `default` as JSON; empty: none is made.'),
+  SINTER_TRIGGER_HOSTS: z
+    .string()
+    .default('')
+    .transform((text, context) => jsonOrIssue(text, context))
+    .pipe(z.record(z.string(), z.array(z.string())).optional())
+    .describe(
+      'Hosts at which triggers may answer, by namespace (`*`: every namespace), as JSON; empty: any.',
+    ),
   SINTER_FAULT_POINT: z
     .string()
     .default('')

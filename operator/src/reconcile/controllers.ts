@@ -23,6 +23,7 @@ import { Attention } from './attention.ts';
 import { Contents } from './contents.ts';
 import type { FaultPoint } from './faults.ts';
 import { FunctionReconciler } from './function.ts';
+import type { AllowedHosts } from './hosts.ts';
 import { KeyReader } from './keys.ts';
 import type { StoredObject } from './kinds.ts';
 import { Leftovers } from './leftovers.ts';
@@ -47,6 +48,8 @@ export interface ControllersOptions {
   readonly events: Recorder;
   readonly pods: () => PodSettings;
   readonly gatewayUrl: string;
+  /** Which namespaces may answer at which hosts; undefined: all of them everywhere. */
+  readonly hosts?: AllowedHosts | undefined;
   /** `<namespace>:<name>` of our own service account. */
   readonly account: string;
   readonly fault: FaultPoint;
@@ -82,6 +85,7 @@ export function controllers(options: ControllersOptions): Controllers {
   const proposals = new Proposals({
     stores,
     contents,
+    hosts: options.hosts,
     now: () => clock.date().getTime(),
     clock: () => clock.now(),
     onPlanned: (_, durationMs) => options.onPlanned?.(durationMs),

@@ -18,6 +18,8 @@ import { propose } from '../resources/propose.ts';
 import type { NamedProposal, Proposal } from '../resources/propose.ts';
 import type { Contents } from './contents.ts';
 import { reading } from './declared.ts';
+import { hostFindings } from './hosts.ts';
+import type { AllowedHosts } from './hosts.ts';
 import type { StoredObject } from './kinds.ts';
 import { scopeOf } from './scope.ts';
 import type { Scope } from './scope.ts';
@@ -38,6 +40,8 @@ export interface Planned {
 export interface ProposalsOptions {
   readonly stores: Stores;
   readonly contents: Contents;
+  /** Who may answer where; undefined: everybody everywhere. */
+  readonly hosts?: AllowedHosts | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly onPlanned?: (workflow: string, durationMs: number) => void;
@@ -117,7 +121,8 @@ export class Proposals {
       current,
       nowMs: this.#options.now(),
     });
-    const findings = [...judged, ...(proposal?.plan.findings ?? [])];
+    const forbidden = hostFindings(workflow.object, this.#options.hosts);
+    const findings = [...judged, ...forbidden, ...(proposal?.plan.findings ?? [])];
     const followed = proposal?.named && !findings.some(isError);
     return {
       workflow: workflow.object,

@@ -22,6 +22,8 @@ import { canonicalJson } from '../model/canonical.ts';
 import { machinesOf } from '../snapshot/machines.ts';
 import type { Contents } from './contents.ts';
 import { declaredOf, reading } from './declared.ts';
+import { hostFindings } from './hosts.ts';
+import type { AllowedHosts } from './hosts.ts';
 import type { StoredObject } from './kinds.ts';
 import { addressesOf, functionKeysOf } from './stores.ts';
 import type { Stores } from './stores.ts';
@@ -44,20 +46,21 @@ export interface Scope {
 export interface ScopeSources {
   readonly stores: Stores;
   readonly contents: Pick<Contents, 'version'>;
+  readonly hosts?: AllowedHosts | undefined;
 }
 
 /** The scope of a workflow that can be read. */
 export function scopeOf(
   stored: StoredObject,
   workflow: Declared<WorkflowObject>,
-  { stores, contents }: ScopeSources,
+  { stores, contents, hosts }: ScopeSources,
 ): Scope {
   const namespace = namespaceOf(workflow.object);
   const { functions, refused, storedFunctions } = functionsOf(stored, namespace, stores);
   const storedPolicies = stores.policies.list(namespace);
   const policies = declaredOf('OptimizationPolicy', storedPolicies);
   const clusterPolicies = declaredOf('ClusterOptimizationPolicy', stores.clusterPolicies.list());
-  const storedOthers = othersOf(stored, workflow.object, { policies, clusterPolicies }, stores);
+  const storedOthers = othersOf(stored, workflow.object, { policies, clusterPolicies }, stores, hosts);
   const configMaps = configMapsOf(functions.map((f) => f.object));
   const machines = machinesOf(stores.nodes.list());
   const plans = plansOf(stored, stores);
@@ -106,12 +109,18 @@ function othersOf(
   workflow: WorkflowObject,
   policies: Policies,
   { workflows }: Stores,
+  hosts: AllowedHosts | undefined,
 ): readonly StoredObject[] {
   const none = { functions: [], workflows: [], configMaps: [], secrets: [] };
   const policy: AnyPolicyObject | undefined = policyObjectOf({ ...none, ...policies }, workflow)?.object;
   const isEverywhere = policy?.kind === 'ClusterOptimizationPolicy' && policy.spec.fusion.mode === 'Manual';
   const near = isEverywhere ? workflows.list() : workflows.list(stored.metadata.namespace);
-  const rivals = addressesOf(stored).flatMap((address) => workflows.by('address', address));
+  // Who may not answer there stands in nobody's way.
+  const rivals = addressesOf(stored)
+    .flatMap((address) => workflows.by('address', address))
+    .filter((rival) =>
+      declaredOf('Workflow', [rival]).every((w) => hostFindings(w.object, hosts).length === 0),
+    );
   const own = keyOf(stored.metadata);
   return [...new Set([...near, ...rivals])].filter((one) => keyOf(one.metadata) !== own);
 }
