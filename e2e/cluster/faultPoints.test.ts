@@ -122,7 +122,8 @@ async function settled(lab: Lab, pods: number): Promise<string> {
   const hash = await lab.ready(STEP_MS);
   await eventually(
     'units that are no more have gone',
-    async () => (await lab.pods()).length === pods,
+    async () =>
+      (await lab.pods()).length === pods && (await list('deployments', lab.namespace)).length === pods,
     STEP_MS,
   );
   return hash;
