@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
   CallMachine,
-  LAST_SEND_AFTER_MS,
   LINK_WAIT_MS,
   LOST_AFTER_MS,
   NO_ROOM,
@@ -130,25 +129,24 @@ describe('a call', () => {
   });
 });
 
+/** Pauses between sends into silence. */
+const PAUSES_MS = [100, 200, 400, 800];
 /** From the last send to the end of patience. */
-const REST_MS = LOST_AFTER_MS - RESEND_AFTER_MS - LAST_SEND_AFTER_MS;
+const REST_MS = LOST_AFTER_MS - PAUSES_MS.reduce((sum, ms) => sum + ms, 0);
 
 describe('silence', () => {
   it(`is answered by ${String(SENDS_LIMIT)} sends, then the callee is lost`, () => {
     const s = new Story().sends();
-    s.after(RESEND_AFTER_MS - 1)
-      .waits()
-      .after(1)
-      .sends();
-    s.after(LAST_SEND_AFTER_MS - 1)
-      .waits()
-      .after(1)
-      .sends();
+    for (const ms of PAUSES_MS)
+      s.after(ms - 1)
+        .waits()
+        .after(1)
+        .sends();
     s.after(REST_MS - 1)
       .waits()
       .after(1)
-      .fails('CalleeLost', /no sign of life after 3 sends/);
-    assert.equal(s.machine.resends, 2);
+      .fails('CalleeLost', /no sign of life after 5 sends/);
+    assert.equal(s.machine.resends, SENDS_LIMIT - 1);
   });
   it('is measured by the round trip where that is long', () => {
     assert.equal(resendAfterMs(200), 800);
@@ -212,12 +210,14 @@ describe('nobody there, or no room', () => {
       .succeeds();
   });
   it('no responders to the last resend: the first send was lost, and the call waits for room', () => {
-    const s = new Story().after(RESEND_AFTER_MS).sends().after(LAST_SEND_AFTER_MS).sends().nobody().waits();
-    s.after(RESEND_AFTER_MS).waits().after(2).sends().hears(RESULT).succeeds();
+    const s = new Story();
+    for (const ms of PAUSES_MS) s.after(ms).sends();
+    s.nobody().waits().after(REST_MS).waits().after(2).sends().hears(RESULT).succeeds();
   });
   it('no responders to an earlier resend only: a callee that is silent after the last one is lost', () => {
-    const s = new Story().after(RESEND_AFTER_MS).sends().nobody().after(RESEND_AFTER_MS).sends();
-    s.after(LOST_AFTER_MS - 2 * RESEND_AFTER_MS).fails('CalleeLost');
+    const s = new Story();
+    for (const [i, ms] of PAUSES_MS.entries()) (i === 0 ? s : s.nobody()).after(ms).sends();
+    s.after(REST_MS).fails('CalleeLost');
   });
   it('is of no interest once it was accepted', () => {
     new Story().hears(ACCEPTED).nobody().hears(FULL).after(1_000).waits().hears(RESULT).succeeds();
@@ -277,10 +277,13 @@ describe('a retry by the terms of the edge', () => {
   });
   it('is made after loss, with as many sends as before', () => {
     const s = new Story({ timeoutMs: 30_000, retry: RETRY });
-    s.after(100).sends().after(LAST_SEND_AFTER_MS).sends().after(REST_MS).waits();
-    s.after(100).sends(2).after(100).sends(2).after(LAST_SEND_AFTER_MS).sends(2).after(REST_MS).waits();
-    s.after(200).sends(3).hears(RESULT).succeeds();
-    assert.equal(s.machine.resends, 4);
+    const silence = (attempt: number): Story => {
+      for (const ms of PAUSES_MS) s.after(ms).sends(attempt);
+      return s.after(REST_MS).waits();
+    };
+    silence(1).after(100).sends(2);
+    silence(2).after(200).sends(3).hears(RESULT).succeeds();
+    assert.equal(s.machine.resends, 2 * (SENDS_LIMIT - 1));
   });
   it('is made after the connection was lost', () => {
     new Story({ timeoutMs: 30_000, retry: RETRY }).disconnected().waits().after(100).sends(2);

@@ -12,7 +12,7 @@
  *            ┌── no responders / no room ──▶ NoRoom ──▶ (send again, until the deadline: Overloaded)
  *            ├── the link is down ─────────▶ NoLink ──▶ (send again, for LINK_WAIT_MS: BusUnavailable, ConnectionLost)
  *   Sent ────┼── Accepted, Alive ──────────▶ Accepted ── silence ──▶ CalleeLost ── retry? ──▶ Backoff ──▶ Sent
- *            ├── silence, ≤ 3 sends ───────▶ Sent
+ *            ├── silence, ≤ 5 sends ───────▶ Sent
  *            └── Result, Error ────────────▶ settled
  */
 import { CallError } from './errors.ts';
@@ -27,12 +27,15 @@ export const ACCEPT_AFTER_MS = 50;
 export const ALIVE_EVERY_MS = 1_000;
 /** A caller that has heard nothing for this long, of a call that was accepted or sent as often as may be, gives it up. */
 export const LOST_AFTER_MS = 2_500;
-/** Sends of one attempt into silence. */
-export const SENDS_LIMIT = 3;
+/**
+ * Sends of one attempt into silence. Each can be lost where interest goes while it is under way, which happens over and over
+ * where all are full; the last ones are for servers that first have to notice the loss of another one.
+ */
+export const SENDS_LIMIT = 5;
 /** Wait for a first sign of life before sending again: at least this, and at least four round trips. */
 export const RESEND_AFTER_MS = 100;
-/** The last send waits at least this: it is for servers that first have to notice the loss of another one. */
-export const LAST_SEND_AFTER_MS = 800;
+/** Twice as long before each further send, up to this. */
+export const RESEND_PAUSE_LIMIT_MS = 800;
 /** First and longest pause while nobody has room. */
 export const ROOM_PAUSE_MS = 2;
 export const ROOM_PAUSE_LIMIT_MS = 50;
@@ -214,8 +217,8 @@ export class CallMachine {
     if (this.#sends === 1) this.#silentSinceMs = nowMs;
     // The last send waits out the silence: a callee may be short of processor time, as it may be while it runs.
     const lostAtMs = this.#sends < SENDS_LIMIT ? 0 : this.#silentSinceMs + LOST_AFTER_MS;
-    const leastMs = this.#sends === SENDS_LIMIT - 1 ? LAST_SEND_AFTER_MS : 0;
-    this.#nextAtMs = Math.max(nowMs + Math.max(this.#resendAfterMs, leastMs), lostAtMs);
+    const pauseMs = Math.min(this.#resendAfterMs * 2 ** (this.#sends - 1), RESEND_PAUSE_LIMIT_MS);
+    this.#nextAtMs = Math.max(nowMs + Math.max(this.#resendAfterMs, pauseMs), lostAtMs);
     return { do: 'Send', attempt: this.#attempt, timeoutMs: this.#deadlineAtMs - nowMs };
   }
 
