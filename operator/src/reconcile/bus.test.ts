@@ -5,7 +5,7 @@ import { RECORDS_BUCKET, gatewayInbox, kvStream, liveSubject, unitInbox } from '
 import { connectAs } from '../bus/connect.ts';
 import { signOperator } from '../bus/credentials.ts';
 import { parseKeys } from '../bus/keys.ts';
-import { isCutOff } from '../bus/origin.ts';
+import { isCutOff, isSameIssuer } from '../bus/origin.ts';
 import { hubManager } from '../bus/provision.ts';
 import { tokenFacts } from '../bus/tokens.ts';
 import { units } from '../bus/testAttack.ts';
@@ -369,6 +369,32 @@ describe('a cluster whose keys are lost', () => {
           connectAs(s.url, credential, { reconnect: false, tls });
         await assert.rejects(as(old), /Authorization/i);
         await (await as(bus.credentials.issue(units.u1))).close();
+      }
+    } finally {
+      await world.stop();
+    }
+  });
+
+  it('or whose authority is: the operator is back once servers start with what the new one signed', async () => {
+    const world = await TestWorld.start({ leaves: ['m1'] });
+    try {
+      const bus = world.operator();
+      await world.settle(bus);
+      const [before, credential] = [bus.credentials.origin() ?? '', bus.credentials.issue(units.u1)];
+      const old = world.secrets.value('hubTls', 'ca.crt');
+      world.secrets.kept.delete(names.authority);
+      await world.rounds(bus, () => bus.credentials.origin() !== before, 'there is a new one');
+      const now = bus.credentials.origin() ?? '';
+      assert.deepEqual([isSameIssuer(before, now), isCutOff(before, now)], [true, true]);
+      await world.deliver();
+      await world.restart('hub-0');
+      await world.restart('m1');
+      await world.rounds(bus, () => bus.state().ready, 'the operator trusts them');
+      const as = (s: TestServer, ca: string) =>
+        connectAs(s.url, credential, { reconnect: false, tls: { ca } });
+      for (const s of world.cluster.servers) {
+        await assert.rejects(as(s, old), /certificate|self-signed|verify/i);
+        await (await as(s, world.secrets.value('hubTls', 'ca.crt'))).close();
       }
     } finally {
       await world.stop();
