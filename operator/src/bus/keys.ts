@@ -4,7 +4,7 @@
  * Owns: making, keeping and reading keys. Its neighbours: `accounts.ts` says what the accounts are for, `credentials.ts`
  * issues to users. `BusKeys` is plain data: it can be written to a file and read back (`parseKeys`).
  */
-import { createAccount, createOperator } from '@nats-io/nkeys';
+import { createAccount, createOperator, fromPublic } from '@nats-io/nkeys';
 import { keyOf, seconds, seedOf } from './claims.ts';
 
 /** A credential lives so long where nobody says otherwise (D11): 30 days. */
@@ -84,6 +84,15 @@ export function parseRevoked(value: unknown): Readonly<Record<string, number>> {
   const bad = entries.find(([key, at]) => !key.startsWith('U') || !Number.isSafeInteger(at));
   if (bad) throw new Error(`bus keys: revoked.${bad[0]} must be a user's public key with seconds since 1970`);
   return Object.fromEntries(entries.map(([key, at]) => [key, Number(at)]));
+}
+
+/** Is it the public key of a user? NATS takes `*` in a list of what is revoked for everybody. */
+export function isUserKey(publicKey: string): boolean {
+  try {
+    return publicKey.startsWith('U') && fromPublic(publicKey).getPublicKey() === publicKey;
+  } catch {
+    return false;
+  }
 }
 
 /**

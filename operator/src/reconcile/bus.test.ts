@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { RECORDS_BUCKET, gatewayInbox, kvStream, liveSubject, unitInbox } from '@sinter/contract';
+import { publicKeyOf } from '../bus/claims.ts';
 import { connectAs } from '../bus/connect.ts';
 import { signOperator } from '../bus/credentials.ts';
 import { parseKeys } from '../bus/keys.ts';
@@ -168,6 +169,15 @@ describe("a cluster's bus", () => {
     for (const nc of kept) await nc.flush();
     for (const s of world.cluster.servers) await assert.rejects(as(s, retired), /Authorization|Revoked/i);
     world.offsetMs = 0;
+  });
+
+  it('revokes nothing that is no key of a user: what stands on a Deployment is in the hands of tenants', async () => {
+    const before = world.secrets.written.length;
+    const seed = parseKeys(world.secrets.value('keys', 'keys.json')).accountSeed;
+    for (const bad of ['*', 'UANY', 'x', '__proto__', publicKeyOf(seed)]) await bus.credentials.revoke([bad]);
+    assert.equal(world.secrets.written.length, before);
+    await bus.round();
+    assert.equal(bus.state().ready, true);
   });
 
   it('tells a server that starts with old files what has changed since', async () => {
