@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { applicationOf, functionManifest, workflowManifest } from '../model/testApplication.ts';
+import {
+  applicationOf,
+  functionManifest,
+  policyManifest,
+  workflowManifest,
+} from '../model/testApplication.ts';
 import { storeOf } from '../kube/testStore.ts';
 import { declaredOf } from './declared.ts';
 import { hostFindings } from './hosts.ts';
@@ -48,6 +53,7 @@ describe('the hosts of a trigger', () => {
 });
 
 describe('a host that two namespaces ask for', () => {
+  const SQUATTER = 'constructor';
   const workflow = (namespace: string, created: string): StoredObject => {
     const http = { path: '/x', hosts: ['a.example'], auth: { type: 'None' } };
     const manifest = workflowManifest(['a'], [], { triggers: [{ name: 't', to: 'a', type: 'Http', http }] });
@@ -60,17 +66,20 @@ describe('a host that two namespaces ask for', () => {
     };
     return { ...manifest, metadata } as unknown as StoredObject;
   };
-  const squatter = workflow('squatter', '2026-01-01T00:00:00Z');
+  const squatter = workflow(SQUATTER, '2026-01-01T00:00:00Z');
   const rightful = workflow('rightful', '2026-02-01T00:00:00Z');
 
   /** Namespaces whose workflows stand in the way of the rightful one. */
-  const rivals = (hosts: AllowedHosts | undefined): readonly string[] => {
+  const rivals = (
+    hosts: AllowedHosts | undefined,
+    clusterPolicies: readonly object[] = [],
+  ): readonly string[] => {
     const none = storeOf<never>([]);
     const workflows = storeOf([squatter, rightful], { address: addressesOf, function: () => [] });
     const stores = {
       functions: none,
       policies: none,
-      clusterPolicies: none,
+      clusterPolicies: storeOf(clusterPolicies as readonly StoredObject[]),
       plans: storeOf<never>([], { workflow: () => [] }),
       nodes: none,
       workflows,
@@ -78,12 +87,22 @@ describe('a host that two namespaces ask for', () => {
     const [declared] = declaredOf('Workflow', [rightful]);
     assert.ok(declared);
     const sources = { stores: stores as unknown as Stores, contents: { version: () => '-' }, hosts };
-    return scopeOf(rightful, declared, sources).others.map(({ object }) => object.metadata.namespace ?? '');
+    const { others } = scopeOf(rightful, declared, sources);
+    return others.flatMap(({ object: { metadata, spec } }) =>
+      spec.triggers.length > 0 ? [metadata.namespace ?? ''] : [],
+    );
   };
 
   it("is the older one's without a list, and whose it is by the list with one", () => {
-    assert.deepEqual(rivals(undefined), ['squatter']);
+    assert.deepEqual(rivals(undefined), [SQUATTER]);
     assert.deepEqual(rivals({ rightful: ['a.example'] }), []);
-    assert.deepEqual(rivals({ '*': ['a.example'] }), ['squatter']);
+    assert.deepEqual(rivals({ '*': ['a.example'] }), [SQUATTER]);
+  });
+
+  it("is so too under a cluster's policy, whose groups are about every workflow", () => {
+    const metadata = { name: 'default', uid: 'p', resourceVersion: '1' };
+    const policy = { ...grouped('a,b'), kind: 'ClusterOptimizationPolicy', metadata };
+    assert.deepEqual(rivals(undefined, [policy]), [SQUATTER]);
+    assert.deepEqual(rivals({ rightful: ['a.example'] }, [policy]), []);
   });
 });

@@ -22,7 +22,10 @@ export function hostFindings(
 ): readonly Finding[] {
   if (!allowed) return [];
   const namespace = namespaceOf(workflow);
-  const patterns = [...(allowed[namespace] ?? []), ...(allowed['*'] ?? [])];
+  // A namespace may be called `constructor`.
+  const patterns = [namespace, '*'].flatMap((name) =>
+    Object.hasOwn(allowed, name) ? (allowed[name] ?? []) : [],
+  );
   return workflow.spec.triggers.flatMap(({ http }, i) => {
     if (!http) return [];
     const wanted = http.hosts.length > 0 ? http.hosts : ['*'];

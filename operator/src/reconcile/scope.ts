@@ -60,13 +60,13 @@ export function scopeOf(
   const storedPolicies = stores.policies.list(namespace);
   const policies = declaredOf('OptimizationPolicy', storedPolicies);
   const clusterPolicies = declaredOf('ClusterOptimizationPolicy', stores.clusterPolicies.list());
-  const storedOthers = othersOf(stored, workflow.object, { policies, clusterPolicies }, stores, hosts);
+  const storedOthers = othersOf(stored, workflow.object, { policies, clusterPolicies }, stores);
   const configMaps = configMapsOf(functions.map((f) => f.object));
   const machines = machinesOf(stores.nodes.list());
   const plans = plansOf(stored, stores);
   return {
     workflow,
-    others: declaredOf('Workflow', storedOthers),
+    others: declaredOf('Workflow', storedOthers).map((other) => withoutForbidden(other, hosts)),
     functions,
     refused,
     policies,
@@ -101,6 +101,15 @@ function functionsOf(stored: StoredObject, namespace: string, { functions: store
   return { functions: declaredOf('Function', storedFunctions), refused, storedFunctions };
 }
 
+/** Who may not answer where it asks to stands in nobody's way there: it counts as one without triggers. */
+const withoutForbidden = (
+  other: Declared<WorkflowObject>,
+  hosts: AllowedHosts | undefined,
+): Declared<WorkflowObject> =>
+  hostFindings(other.object, hosts).length === 0
+    ? other
+    : { ...other, object: { ...other.object, spec: { ...other.object.spec, triggers: [] } } };
+
 type Policies = Pick<Scope, 'policies' | 'clusterPolicies'>;
 
 /** A group of a cluster's policy is about every workflow under it, wherever that is. */
@@ -109,18 +118,12 @@ function othersOf(
   workflow: WorkflowObject,
   policies: Policies,
   { workflows }: Stores,
-  hosts: AllowedHosts | undefined,
 ): readonly StoredObject[] {
   const none = { functions: [], workflows: [], configMaps: [], secrets: [] };
   const policy: AnyPolicyObject | undefined = policyObjectOf({ ...none, ...policies }, workflow)?.object;
   const isEverywhere = policy?.kind === 'ClusterOptimizationPolicy' && policy.spec.fusion.mode === 'Manual';
   const near = isEverywhere ? workflows.list() : workflows.list(stored.metadata.namespace);
-  // Who may not answer there stands in nobody's way.
-  const rivals = addressesOf(stored)
-    .flatMap((address) => workflows.by('address', address))
-    .filter((rival) =>
-      declaredOf('Workflow', [rival]).every((w) => hostFindings(w.object, hosts).length === 0),
-    );
+  const rivals = addressesOf(stored).flatMap((address) => workflows.by('address', address));
   const own = keyOf(stored.metadata);
   return [...new Set([...near, ...rivals])].filter((one) => keyOf(one.metadata) !== own);
 }
