@@ -9,9 +9,11 @@
  *  3. A call stays on the link on which it was sent last; only a link that is down is left.
  */
 import {
+  ACCEPT_AFTER_MS,
   CallError,
   CallMachine,
   HOPS_LIMIT,
+  Patience,
   callLabel,
   callSubject,
   isControl,
@@ -20,7 +22,7 @@ import {
   writeCall,
   writeCancel,
 } from '@sinter/contract';
-import type { CallHead, CallStep, CallTerms, Outcome, Payload, WorkflowKey } from '@sinter/contract';
+import type { Answer, CallHead, CallStep, CallTerms, Outcome, Payload, WorkflowKey } from '@sinter/contract';
 import type { Msg } from '@nats-io/transport-node';
 import type { Clock } from './clock.ts';
 import { HeaderBlock, headersOf, isNoResponders } from './headers.ts';
@@ -56,6 +58,8 @@ interface Pending {
   readonly payload: Payload;
   readonly resolve: (outcome: Outcome) => void;
   reply: string;
+  /** First send of an attempt that no sign of life has come for; undefined: one has. */
+  sentAtMs: number | undefined;
   /** Stops listening for answers, to whichever attempt. */
   readonly stops: (() => void)[];
   forgetAtMs: number;
@@ -65,6 +69,7 @@ export class Caller implements Rider {
   readonly counters: CallerCounters = { calls: 0, resends: 0 };
   readonly #session: Session;
   readonly #clock: Clock;
+  readonly #patience = new Patience();
   readonly #pending = new Set<Pending>();
   readonly #watched = new WeakSet<Link>();
   #timer: NodeJS.Timeout | undefined;
@@ -119,7 +124,7 @@ export class Caller implements Rider {
           callLabel(head.caller, callee.function),
           terms,
           this.#clock.now(),
-          link.roundTripMs,
+          this.#patience.resendAfterMs(link.roundTripMs),
         ),
         callee,
         link,
@@ -131,6 +136,7 @@ export class Caller implements Rider {
           resolve(outcome);
         },
         reply: '',
+        sentAtMs: undefined,
         stops: [],
         forgetAtMs: Infinity,
       };
@@ -158,7 +164,16 @@ export class Caller implements Rider {
       if (answer.kind === 'Accepted') this.#tellToStop(p, answer.cancelTo);
       return;
     }
+    if (attempt === p.attempt) this.#learn(p, answer, now);
     this.#carryOut(p, p.machine.answer(answer, now, attempt));
+  }
+
+  /** How long signs of life take; of a call that was sent again from its first send on: rather too long than too short. */
+  #learn(p: Pending, answer: Answer, nowMs: number): void {
+    if (p.sentAtMs === undefined) return;
+    const onPurposeMs = answer.kind === 'Accepted' ? ACCEPT_AFTER_MS : 0;
+    if (answer.kind !== 'Alive') this.#patience.heardAfter(Math.max(0, nowMs - p.sentAtMs - onPurposeMs));
+    p.sentAtMs = undefined;
   }
 
   #carryOut(p: Pending, step: CallStep): void {
@@ -187,6 +202,7 @@ export class Caller implements Rider {
     p.link = link;
     p.attempt = attempt;
     p.reply = expected.reply;
+    p.sentAtMs = this.#clock.now();
     p.stops.push(() => {
       expected.stop();
     });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { CallMachine, NO_ROOM, SENDS_LIMIT } from './calls.ts';
+import { RESEND_AFTER_MS } from './patience.ts';
 import type { CallStep } from './calls.ts';
 import { CallError, ERROR_CODES } from './errors.ts';
 import type { Answer } from './frames.ts';
@@ -61,7 +62,7 @@ function play(
 ): void {
   const startedAt = 5_000;
   let now = startedAt;
-  const machine = new CallMachine('a → b', t, now, 1);
+  const machine = new CallMachine('a → b', t, now, RESEND_AFTER_MS);
   let settled = 0;
   let attempt = 0;
   let silentSends = 0;
@@ -133,21 +134,21 @@ describe('a call under attack', () => {
   });
 
   it('with a clock that stands still does not send for ever', () => {
-    const machine = new CallMachine('a → b', { timeoutMs: 1_000 }, 0, 1);
+    const machine = new CallMachine('a → b', { timeoutMs: 1_000 }, 0, RESEND_AFTER_MS);
     let sends = machine.start(0).do === 'Send' ? 1 : 0;
     for (let i = 0; i < 1_000; i++) if (machine.tick(0).do === 'Send') sends += 1;
     assert.equal(sends, 1);
   });
 
   it('with a clock that runs backwards does not send', () => {
-    const machine = new CallMachine('a → b', { timeoutMs: 1_000 }, 500, 1);
+    const machine = new CallMachine('a → b', { timeoutMs: 1_000 }, 500, RESEND_AFTER_MS);
     machine.start(500);
     assert.equal(machine.tick(-10_000).do, 'Nothing');
     assert.equal(machine.tick(600).do, 'Send');
   });
 
   it('that never ends by itself ends at a deadline that is far away', () => {
-    const machine = new CallMachine('a → b', { timeoutMs: Number.MAX_SAFE_INTEGER }, 0, 1);
+    const machine = new CallMachine('a → b', { timeoutMs: Number.MAX_SAFE_INTEGER }, 0, RESEND_AFTER_MS);
     machine.start(0);
     machine.noResponders(0);
     for (let now = 0; now < 10_000; now += 50) {

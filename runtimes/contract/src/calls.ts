@@ -32,8 +32,6 @@ export const LOST_AFTER_MS = 2_500;
  * where all are full; the last ones are for servers that first have to notice the loss of another one.
  */
 export const SENDS_LIMIT = 5;
-/** Wait for a first sign of life before sending again: at least this, and at least four round trips. */
-export const RESEND_AFTER_MS = 100;
 /** Twice as long before each further send, up to this. */
 export const RESEND_PAUSE_LIMIT_MS = 800;
 /** First and longest pause while nobody has room. */
@@ -45,8 +43,6 @@ const LINK_PAUSE_MS = 20;
 
 /** Why a callee refuses a call that it has not accepted: the caller waits for room, as with no responders. */
 export const NO_ROOM = 'NoRoom';
-
-export const resendAfterMs = (roundTripMs: number): number => Math.max(RESEND_AFTER_MS, 4 * roundTripMs);
 
 export interface CallTerms {
   /** The whole call, waiting and all attempts included. */
@@ -89,12 +85,12 @@ export class CallMachine {
   #nextAtMs = 0;
   #cancelTo: string | undefined;
 
-  /** `what` names the call in messages: `ingest → count`. */
-  constructor(what: string, terms: CallTerms, nowMs: number, roundTripMs: number) {
+  /** `what` names the call in messages: `ingest → count`. `resendAfterMs`: the first wait for a sign of life (`patience.ts`). */
+  constructor(what: string, terms: CallTerms, nowMs: number, resendAfterMs: number) {
     this.#what = what;
     this.#terms = terms;
     this.#deadlineAtMs = nowMs + (Number.isNaN(terms.timeoutMs) ? 0 : terms.timeoutMs);
-    this.#resendAfterMs = resendAfterMs(roundTripMs);
+    this.#resendAfterMs = resendAfterMs;
   }
 
   /** When the driver has to call `tick` at the latest. */

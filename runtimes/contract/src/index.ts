@@ -4,6 +4,7 @@ export * from './errors.ts';
 export * from './frames.ts';
 export * from './handler.ts';
 export * from './names.ts';
+export * from './patience.ts';
 export * from './permissions.ts';
 export * from './pull.ts';
 export * from './reports.ts';
