@@ -1,11 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import {
-  applicationOf,
-  functionManifest,
-  policyManifest,
-  workflowManifest,
-} from '../model/testApplication.ts';
+import { applicationOf, functionManifest, grouped, workflowManifest } from '../model/testApplication.ts';
 import { storeOf } from '../kube/testStore.ts';
 import { declaredOf } from './declared.ts';
 import { hostFindings } from './hosts.ts';

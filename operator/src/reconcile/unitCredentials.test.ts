@@ -34,10 +34,11 @@ interface Bus {
 
 const newIssuing = (): Issuing => ({ kind: 'Signs', signers: createKeys() });
 
-const credentialsOf = ({ issuing, ca }: Bus) =>
+/** By the bus as it is when it is asked. */
+const credentialsOf = (bus: Bus) =>
   unitCredentials({
-    issuing: () => issuing,
-    ca: () => ca,
+    issuing: () => bus.issuing,
+    ca: () => bus.ca,
     revoke: () => assert.fail('nothing is revoked'),
     // Never connected: what is delivered finds nobody.
     link: new OperatorLink({
@@ -54,11 +55,15 @@ interface Annotated {
   readonly spec?: { readonly template: Annotated };
 }
 
-const deploymentOf = (unit: string, note: Readonly<Record<string, string>>): Deployment => ({
+const deploymentOf = (
+  unit: string,
+  note: Readonly<Record<string, string>>,
+  name: string = unit,
+): Deployment => ({
   apiVersion: 'apps/v1',
   kind: 'Deployment',
   metadata: {
-    name: unit,
+    name,
     namespace: scope.namespace,
     labels: unitLabels(scope.workflow, unit),
     ownerReferences: ownerReferences(owner),
@@ -197,6 +202,62 @@ describe("a unit's credential", () => {
     const startedWith = { 'sinter.dev/instances-origin': credentialsOf(made).origin() ?? '' };
     const { asked } = await renewedUnder({ issuing, ca: both }, { issuing, ca: later }, startedWith);
     assert.ok(patchIn(asked).spec);
+  });
+
+  it('whose Deployments could not all be told of a new key is told to the others the next time', async () => {
+    const today = { ...made, issuing: newIssuing() };
+    const refused = new Set(['two']);
+    await using server = await scriptedServer((request) => {
+      const name = request.path.split('/').at(-1) ?? '';
+      if (request.method === 'PATCH' && refused.delete(name)) request.reply(403, status(403, 'Forbidden'));
+      else request.reply(request.method === 'POST' ? 201 : 200, request.body);
+    });
+    const found = ['one', 'two'].map((name) => deploymentOf(scope.unit, noteBy(made), name));
+    const { client, units } = unitsOver(server, found, today);
+    await assert.rejects(units.renew(scope, owner, signal));
+    await units.renew(scope, owner, signal);
+    client.close();
+    const patches = server.asked.filter((one) => one.method === 'PATCH');
+    assert.match(patches.at(-1)?.path ?? '', /two$/);
+    assert.ok((patches.at(-1)?.body as Annotated).spec, 'its instances are replaced');
+  });
+
+  it('half of whose Deployments were told before an operator died is told to the others by the next one', async () => {
+    const today = { ...made, issuing: newIssuing() };
+    await using server = await scriptedServer((request) => {
+      request.reply(request.method === 'POST' ? 201 : 200, request.body);
+    });
+    const found = [
+      deploymentOf(scope.unit, noteBy(today), 'one'),
+      deploymentOf(scope.unit, noteBy(made), 'two'),
+    ];
+    const { client, units } = unitsOver(server, found, today);
+    await units.renew(scope, owner, signal);
+    client.close();
+    assert.match(patchPath(server.asked), /two$/);
+    assert.deepEqual(secretsIn(server.asked), []);
+    const { metadata, spec } = patchIn(server.asked);
+    assert.equal(
+      metadata.annotations['sinter.dev/credential-key'],
+      found[0]?.metadata.annotations?.['sinter.dev/credential-key'],
+    );
+    assert.ok(spec);
+  });
+
+  it('follows an authority that was lost, and then found again', async () => {
+    await using server = await scriptedServer((request) => {
+      request.reply(request.method === 'POST' ? 201 : 200, request.body);
+    });
+    const today = { issuing, ca: trustOf(await newAuthority(nowMs), nowMs) };
+    const { client, units } = unitsOver(server, [deploymentOf(scope.unit, noteBy(made))], today);
+    const renew = () =>
+      units.renew(scope, owner, signal).catch((cause: unknown) => assert.match(String(cause), /BusAway/));
+    await renew();
+    today.ca = made.ca;
+    await renew();
+    client.close();
+    const written = secretsIn(server.asked).map(({ data }) => decoded(data['ca.crt']) === made.ca);
+    assert.deepEqual(written, [false, true]);
   });
 
   it('that cannot be renewed holds up no other, and is told', async () => {

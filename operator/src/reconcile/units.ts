@@ -21,6 +21,7 @@ import type { KubeClient } from '../kube/client.ts';
 import { isAlreadyExists, isForbidden, isNotFound } from '../kube/errors.ts';
 import { KINDS, keyOf } from '../kube/objects.ts';
 import type { Deployment, KubeObject, Place, PodDisruptionBudget, Secret } from '../kube/objects.ts';
+import { canonicalJson } from '../model/canonical.ts';
 import type { ConfigMap } from '../model/nouns.ts';
 import type { Lookup } from '../model/environment.ts';
 import {
@@ -90,7 +91,7 @@ export class NameTaken extends Error {
 
 export class Units {
   readonly #options: UnitsOptions;
-  /** Keys that were issued a moment ago: the copy of the cluster may not show the Deployment yet. */
+  /** What lies in a unit's Secrets, as far as we know it: our copy of its Deployments may be older, and tenants may edit those. */
   readonly #issued = new Map<string, CredentialNote>();
 
   constructor(options: UnitsOptions) {
@@ -172,6 +173,11 @@ export class Units {
     this.#issued.delete(idOf(w, unit));
   }
 
+  /** The workflow is gone, and its Secrets with it. */
+  forget(w: WorkflowKey): void {
+    for (const id of this.#issued.keys()) if (id.startsWith(idOf(w, ''))) this.#issued.delete(id);
+  }
+
   /** The cluster's policy lets us delete none but our own: what it keeps from us under the name is somebody else's, and stays. */
   async #deleteSecret(place: Place, signal: AbortSignal): Promise<void> {
     try {
@@ -210,6 +216,8 @@ export class Units {
       await this.#replaceKey(scope, note, found, owner, signal);
       return TELL_AGAIN_MS;
     }
+    if (note !== this.#issued.get(idOf(scope, scope.unit)))
+      await this.#noteRenewal(scope, note, found, signal);
     const dueInMs = note.origin === origin ? credentials.dueInMs(note.expiresAtMs) : 0;
     if (dueInMs === undefined) return undefined;
     const instances = this.#instances(scope);
@@ -235,7 +243,7 @@ export class Units {
     const renewed = credentials.renew(scope, before.publicKey);
     await fault('RenewSecret');
     await this.#put(tokenSecret(scope.unit, renewed.jwt, credentials.ca(), owner), signal);
-    await this.#noteRenewal(this.#noteFor(renewed, before), before, found, signal);
+    await this.#noteRenewal(scope, this.#noteFor(renewed, before), found, signal);
     return renewed;
   }
 
@@ -248,8 +256,7 @@ export class Units {
     signal: AbortSignal,
   ): Promise<void> {
     const note = this.#noteFor(await this.#putNew(scope, owner, signal), before);
-    this.#issued.set(idOf(scope, scope.unit), note);
-    await this.#noteRenewal(note, before, found, signal);
+    await this.#noteRenewal(scope, note, found, signal);
   }
 
   /** Instances are replaced where what they started with leads nowhere any more. */
@@ -266,16 +273,20 @@ export class Units {
     };
   }
 
+  /** Writes it on those of the unit's Deployments that say something else. */
   async #noteRenewal(
+    scope: UnitScope,
     note: CredentialNote,
-    before: CredentialNote,
     { deployments }: Found,
     signal: AbortSignal,
   ): Promise<void> {
-    const patch = notePatch(note, before);
     const options = { fieldManager: MANAGER.workflow, signal };
-    for (const { metadata } of deployments)
-      await orGone(this.#options.client.merge(KINDS.deployments, metadata, patch, options));
+    for (const { metadata } of deployments) {
+      const before = credentialNote(metadata.annotations ?? {});
+      if (isSameNote(note, before)) continue;
+      await orGone(this.#options.client.merge(KINDS.deployments, metadata, notePatch(note, before), options));
+    }
+    this.#issued.set(idOf(scope, scope.unit), note);
   }
 
   #instances(scope: UnitScope): readonly InstanceKey[] {
@@ -374,12 +385,12 @@ export class Units {
   }
 
   #noteOf(w: WorkflowKey, unit: string, { deployments }: Found): CredentialNote | undefined {
-    const noted = deployments.flatMap((d) => credentialNote(d.metadata.annotations ?? {}) ?? []);
     const issued = this.#issued.get(idOf(w, unit));
-    const known = issued ? [...noted, issued] : noted;
+    if (issued) return issued;
+    const noted = deployments.flatMap((d) => credentialNote(d.metadata.annotations ?? {}) ?? []);
     const origin = this.#options.credentials.origin();
-    // A copy that is older than the last key speaks of one that is void.
-    return known.find((note) => note.origin === origin) ?? known[0];
+    // Of a key that was replaced not all may have been told.
+    return noted.find((note) => note.origin === origin) ?? noted[0];
   }
 
   /** An instance waits for a Secret of ours that somebody has deleted. */
@@ -411,6 +422,9 @@ const pairs = <T extends KubeObject>(
 
 const budgetPair = ({ disruptionBudget }: UnitObjects, { budgets }: Found) =>
   disruptionBudget === null ? [] : pairs([disruptionBudget], budgets);
+
+const isSameNote = (note: CredentialNote, other: CredentialNote | undefined): boolean =>
+  other !== undefined && canonicalJson(note) === canonicalJson(other);
 
 /** What is gone already need not be changed. */
 async function orGone(change: Promise<unknown>): Promise<void> {

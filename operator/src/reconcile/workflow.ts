@@ -555,13 +555,14 @@ export class WorkflowReconciler {
   }
 
   #forget(key: string): void {
-    const { proposals, running, attention, routes, bus } = this.#options;
+    const { proposals, running, attention, routes, units, bus } = this.#options;
     this.#memories.delete(key);
     proposals.forget(key);
     running.forget(key);
     attention.set(key, false);
     const w = workflowKey(key);
     routes.forget(w);
+    units.forget(w);
     const isOfIt = (i: InstanceKey): boolean => i.namespace === w.namespace && i.workflow === w.workflow;
     bus.reports.forget((i) => !isOfIt(i));
   }

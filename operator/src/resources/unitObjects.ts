@@ -172,10 +172,12 @@ const given = (name: string, value: string | undefined): Readonly<Record<string,
   value === undefined ? {} : { [name]: value };
 
 /** What turns a unit's Deployment from one note to another, its instances' origin included; a JSON merge patch. */
-export function notePatch(note: CredentialNote, before: CredentialNote): object {
-  const gone = Object.fromEntries(Object.keys(annotationsOf(before)).map((name) => [name, null]));
+export function notePatch(note: CredentialNote, before: CredentialNote | undefined): object {
+  const gone = before
+    ? Object.fromEntries(Object.keys(annotationsOf(before)).map((name) => [name, null]))
+    : {};
   const annotations = { ...gone, ...annotationsOf(note) };
-  if (note.instancesOrigin === before.instancesOrigin) return { metadata: { annotations } };
+  if (note.instancesOrigin === before?.instancesOrigin) return { metadata: { annotations } };
   const pod = { metadata: { annotations: given(INSTANCES_ORIGIN_ANNOTATION, note.instancesOrigin) } };
   return { metadata: { annotations }, spec: { template: pod } };
 }
