@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { modulesBucket, objectStream } from '@sinter/contract';
 import { startTestBus } from '../local/nats/testBus.ts';
 import { keptOn, modulesOf, purgeDeleted, removeModule } from './inventory.ts';
 import { putModule } from './modules.ts';
-import { provisionAsync, provisionBuckets, provisionNamespace } from './provision.ts';
+import { hubManager, provisionAsync, provisionBuckets, provisionNamespace } from './provision.ts';
 import { openRoutes } from './routes.ts';
 
 const routed = { namespace: 'red', workflow: 'routed' };
@@ -50,7 +51,9 @@ describe('what the bus keeps', () => {
     assert.deepEqual(await purge(Date.now() - 60_000), [false, true]);
     assert.equal((await keptOn(nc)).routed.length, 2, 'what was deleted a moment ago is remembered');
     await purge(later());
-    assert.deepEqual(await routes.read(routed), { sequence: 0 });
+    const read = await routes.read(routed);
+    assert.equal(read.sequence, 0);
+    assert.ok((read.floor ?? 0) > sequence, 'what was written before is still known to be below');
     assert.equal((await keptOn(nc)).routed.length, 1);
     assert.equal((await routes.write(route, 0)).kind, 'Written', 'it can be written anew');
   });
@@ -65,5 +68,15 @@ describe('what the bus keeps', () => {
     assert.deepEqual(await modulesOf(nc, 'red'), [other.sha256]);
     assert.equal(await removeModule(nc, 'red', sha256, later()), false);
     assert.equal((await putModule(nc, 'red', Buffer.from('one'))).written, true);
+  });
+
+  it('leaves nothing of a module that it loses', async () => {
+    await provisionNamespace(nc, 'empty');
+    const { sha256 } = await putModule(nc, 'empty', Buffer.alloc(2_000_000, 'x'));
+    const { streams } = await hubManager(nc);
+    const messages = async () => (await streams.info(objectStream(modulesBucket('empty')))).state.messages;
+    assert.ok((await messages()) > 2);
+    assert.equal(await removeModule(nc, 'empty', sha256, later()), true);
+    assert.equal(await messages(), 0);
   });
 });

@@ -92,11 +92,12 @@ export async function removeModule(
   const bucket = modulesBucket(namespace);
   const store = await new Objm(jetstream(nc, { domain: HUB_DOMAIN })).open(bucket);
   const found = await store.info(sha256);
-  if (found && Date.parse(found.mtime) >= beforeMs) return false;
-  if (found && !found.deleted) await store.delete(sha256);
+  if (!found || Date.parse(found.mtime) >= beforeMs) return false;
+  const { streams } = await hubManager(nc);
   const filter = metaSubject(namespace, padded(Buffer.from(sha256)));
-  await (await hubManager(nc)).streams.purge(objectStream(bucket), { filter });
-  return found !== null && !found.deleted;
+  await streams.purge(objectStream(bucket), { filter, seq: found.revision + 1 });
+  await streams.purge(objectStream(bucket), { filter: `$O.${bucket}.C.${found.nuid}` });
+  return !found.deleted;
 }
 
 /** Where NATS's object store keeps what it knows of an object. */

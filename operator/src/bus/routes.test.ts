@@ -33,7 +33,7 @@ describe('routes have one writer', () => {
   after(() => bus.stop());
 
   it('reads what was written, with its sequence', async () => {
-    assert.deepEqual(await book.routes.read(w), { sequence: 0 });
+    assert.deepEqual(await book.routes.read(w), { sequence: 0, floor: 0 });
     const first = await book.routes.write(route(1), 0);
     assert.ok(first.kind === 'Written');
     assert.deepEqual(await book.routes.read(w), { record: route(1), sequence: first.sequence });

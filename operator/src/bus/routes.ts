@@ -17,8 +17,10 @@ import { hubManager } from './provision.ts';
 export interface Stored<T> {
   /** Absent: never written, or deleted. */
   readonly record?: T;
-  /** Of the last write, deletion included; 0: never written. */
+  /** Of the last write, deletion included; 0: never written, or the mark of the deletion is gone too. */
   readonly sequence: number;
+  /** With 0: whatever stood there had a sequence of at most this. */
+  readonly floor?: number;
 }
 
 export type Written =
@@ -65,7 +67,7 @@ function records<T extends WorkflowKey>(
 
 async function readLast<T>(jsm: JetStreamManager, subject: string): Promise<Stored<T>> {
   const last = await jsm.direct.getMessage(kvStream(ROUTES_BUCKET), { last_by_subj: subject });
-  if (!last) return { sequence: 0 };
+  if (!last) return { sequence: 0, floor: (await jsm.streams.info(kvStream(ROUTES_BUCKET))).state.last_seq };
   const isRecord = last.header.get(OPERATION) === '';
   return isRecord ? { record: last.json<T>(), sequence: last.seq } : { sequence: last.seq };
 }

@@ -61,6 +61,29 @@ describe('what the bus keeps for nobody', () => {
     assert.deepEqual((await leftovers.round()).workflows, ['red/queued'], 'it has come back');
   });
 
+  it('is not what only rounds that failed have seen', async () => {
+    const { store } = operator([]);
+    let fails = true;
+    const modulesOf = (namespace: string) =>
+      fails ? Promise.reject(new Error('not now')) : store.modulesOf(namespace);
+    await store.provideNamespace('red');
+    const workflows = storeOf([workflow('red', 'there')]);
+    const options = {
+      stores: { workflows },
+      routes: new RouteCache(store),
+      namespaces: ['red'],
+      now: Date.now,
+    };
+    const leftovers = new Leftovers({ ...options, store: { ...store, modulesOf } });
+    await assert.rejects(leftovers.round());
+    await assert.rejects(leftovers.round());
+    assert.equal(leftovers.isLeftover('red/gone'), false);
+    fails = false;
+    assert.deepEqual((await leftovers.round()).workflows, []);
+    assert.equal((await leftovers.round()).workflows.length, 2);
+    await store.discardNamespace('red');
+  });
+
   it('is nothing of a namespace that is not served', async () => {
     const { leftovers } = operator([], ['blue']);
     await leftovers.round();

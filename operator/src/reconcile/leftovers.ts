@@ -38,8 +38,9 @@ export const KEEP_MS = 24 * HOUR_MS;
 
 export class Leftovers {
   readonly #options: LeftoversOptions;
-  /** What seemed to be nobody's in the last round, of each sort. */
-  readonly #suspected = new Map<string, ReadonlySet<string>>();
+  /** What seemed to be nobody's in the last whole round, of each sort, and in this one. */
+  #suspected: ReadonlyMap<string, ReadonlySet<string>> = new Map();
+  #suspecting = new Map<string, ReadonlySet<string>>();
   /** Code that was asked to be there, and when, as `namespace/sha256`. */
   readonly #needed = new Map<string, number>();
   #workflows: ReadonlySet<string> = new Set();
@@ -57,7 +58,15 @@ export class Leftovers {
     return this.#workflows.has(workflow);
   }
 
+  /** One that fails and is tried again soon counts once: between two that count lies the time for a copy to catch up. */
   async round(): Promise<Found> {
+    this.#suspecting = new Map();
+    const found = await this.#look();
+    this.#suspected = this.#suspecting;
+    return found;
+  }
+
+  async #look(): Promise<Found> {
     const { store, stores, now } = this.#options;
     const kept = await store.kept();
     const nobodys = (all: readonly WorkflowKey[]): readonly WorkflowKey[] =>
@@ -109,7 +118,7 @@ export class Leftovers {
   /** Those of today that were there in the round before too. */
   #twice(sort: string, today: readonly string[]): ReadonlySet<string> {
     const before = this.#suspected.get(sort);
-    this.#suspected.set(sort, new Set(today));
+    this.#suspecting.set(sort, new Set(today));
     return new Set(today.filter((id) => before?.has(id)));
   }
 

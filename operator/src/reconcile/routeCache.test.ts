@@ -44,7 +44,7 @@ test('is read once, and written without being read again', async () => {
   assert.equal((await cache.read(W)).route.record?.current, 'b');
 });
 
-test('a generation is above all before it, also after a deletion, and after a bus that lost what it kept', async () => {
+test('a generation is above all before it, also after a deletion whose mark is gone, and after a bus that lost what it kept', async () => {
   const { cache, routes } = fresh();
   await cache.writeRoute(W, DRAFT, 0);
   await cache.writeRoute(W, DRAFT, 0);
@@ -53,6 +53,10 @@ test('a generation is above all before it, also after a deletion, and after a bu
   await cache.writeRoute(W, DRAFT, 0);
   const after = routes.stored.record?.generation ?? 0;
   assert.ok(after > before, `${String(after)} after ${String(before)}`);
+  const purged = fresh();
+  purged.routes.stored = { sequence: 0, floor: 40 };
+  await purged.cache.writeRoute(W, DRAFT, 0);
+  assert.equal(purged.routes.stored.record?.generation, 41);
   const lost = fresh();
   await lost.cache.writeRoute(W, DRAFT, 57);
   assert.equal(lost.routes.stored.record?.generation, 58);

@@ -51,8 +51,9 @@ export class RouteCache {
   /** `heard`: the highest generation that an instance said it goes by. */
   async writeRoute(w: WorkflowKey, draft: RouteDraft, heard: number): Promise<void> {
     const before = await this.read(w);
+    const { record: last, sequence: stood, floor = 0 } = before.route;
     // A deletion counts in the sequence, so what comes after one is above what was before it.
-    const generation = Math.max(before.route.record?.generation ?? 0, before.route.sequence, heard) + 1;
+    const generation = Math.max(last?.generation ?? 0, stood, floor, heard) + 1;
     const weight = draft.candidate === undefined ? {} : { weightPercent: 0 };
     const { namespace, workflow } = w;
     const record: RouteRecord = {
