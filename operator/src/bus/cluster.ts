@@ -134,6 +134,8 @@ export interface BusState {
   /** No finding of severity Error. */
   readonly ready: boolean;
   readonly findings: readonly BusFinding[];
+  /** How often it had lost a bucket, which was made anew: what stood there is gone. Absent: never. */
+  readonly losses?: number;
 }
 
 /** The bus cannot be asked now. Transient. */

@@ -39,11 +39,15 @@ export function unitCredentials(options: UnitCredentialOptions): UnitCredentials
     expiresAtMs === undefined || options.issuing()?.kind !== 'Signs'
       ? undefined
       : Math.max(0, expiresAtMs - (2 * options.lifetimeMs) / 3 - options.now());
+  /** It is asked for with every look at every unit. */
+  let last: { readonly from: Issuing; readonly ca: string | undefined; readonly origin: string } | undefined;
   return {
     ca: options.ca,
     origin: () => {
-      const found = options.issuing();
-      return found && originOf(found, options.ca());
+      const [from, ca] = [options.issuing(), options.ca()];
+      if (!from) return undefined;
+      if (last?.from !== from || last.ca !== ca) last = { from, ca, origin: originOf(from, ca) };
+      return last.origin;
     },
     revoke: options.revoke,
     issue: (scope) => {

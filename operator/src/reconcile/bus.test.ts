@@ -220,6 +220,8 @@ describe("a cluster's bus", () => {
     await bus.round();
     await assert.rejects(streams.info(kvStream(RECORDS_BUCKET)));
     const past = world.logged.length;
+    const told: (number | undefined)[] = [];
+    const stop = bus.onChange(() => told.push(bus.state().losses));
     world.offsetMs += 600_000;
     await world.rounds(
       bus,
@@ -228,6 +230,8 @@ describe("a cluster's bus", () => {
     );
     await streams.info(kvStream(RECORDS_BUCKET));
     assert.equal(bus.state().ready, true);
+    assert.deepEqual(told, [1], 'whoever goes by what stood there is told');
+    stop();
     world.offsetMs = 0;
   });
 

@@ -108,6 +108,8 @@ class Bus implements ClusterBusRun {
   /** The connections over which was probed, and provided, last. */
   #probedFor: unknown;
   #providedFor: unknown;
+  #hasProvided = false;
+  #losses = 0;
   #told = '';
   #wake: () => void = () => undefined;
 
@@ -149,7 +151,8 @@ class Bus implements ClusterBusRun {
       ...(this.#world?.findings ?? []),
       ...this.#serverFindings(),
     ];
-    return { ready: findings.every((f) => f.severity !== 'Error'), findings };
+    const losses = this.#losses > 0 ? { losses: this.#losses } : {};
+    return { ready: findings.every((f) => f.severity !== 'Error'), findings, ...losses };
   };
 
   readonly onChange = (changed: () => void): (() => void) => {
@@ -250,6 +253,8 @@ class Bus implements ClusterBusRun {
     if (this.#probed.some((f) => f.severity === 'Error')) return;
     const changes = await this.#link.ask(() => provisionBuckets(nc, this.#options.settings.replicas));
     for (const { kind, stream } of changes) this.#log('info', `bus: stream ${stream}: ${kind}`);
+    if (this.#hasProvided && changes.some(({ kind }) => kind === 'Created')) this.#losses += 1;
+    this.#hasProvided = true;
     this.#providedFor = nc;
   }
 

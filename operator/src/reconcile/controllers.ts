@@ -181,11 +181,11 @@ export function controllers(options: ControllersOptions): Controllers {
 
   /** What happens outside of the cluster's objects. Returns the way to stop. */
   const listen = (): (() => void) => {
-    let wasReady = false;
+    let was = { ready: false, losses: 0 };
     const busChanged = (): void => {
-      const { ready } = bus.state();
-      if (ready && !wasReady) workflows.forgetBus();
-      wasReady = ready;
+      const { ready, losses = 0 } = bus.state();
+      if (ready && (!was.ready || losses !== was.losses)) workflows.forgetBus();
+      was = { ready, losses };
       for (const key of stores.workflows.keys()) workflowController.enqueue(key, { priority: 'Background' });
     };
     const stops = [
