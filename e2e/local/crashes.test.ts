@@ -53,7 +53,7 @@ async function killUnder(lab: Lab, path: string): Promise<readonly Answer[]> {
   const [victim] = lab.fleetOf('slow').pids;
   assert.ok(victim);
   const calls = Array.from({ length: IN_FLIGHT }, () => lab.call(path));
-  await new Promise((resolve) => setTimeout(resolve, WORK_MS / 2)); // half of the work done: all were accepted
+  await new Promise((resolve) => setTimeout(resolve, WORK_MS / 2)); // half of the work done: they were accepted
   process.kill(victim, 'SIGKILL');
   const answers = await Promise.all(calls);
   await eventually('the unit is back', async () => (await lab.call(path)).status === 200);
@@ -68,7 +68,9 @@ describe('a unit killed with -9 under 200 calls in flight', () => {
 
       const lost = await killUnder(lab, '/slow');
       t.diagnostic(`without retry: ${JSON.stringify(codes(lost))}, slowest ${slowest(lost).toFixed(0)} ms`);
-      assert.deepEqual(codes(lost), { CalleeLost: IN_FLIGHT });
+      // On a machine that is slow just then some had not been accepted: those are sent again, and run.
+      const { CalleeLost = 0, 200: ran = 0 } = codes(lost);
+      assert.ok(CalleeLost > 0 && CalleeLost + ran === IN_FLIGHT, JSON.stringify(codes(lost)));
       assert.ok(slowest(lost) <= WORK_MS + BEYOND_WORK_MS + SLACK_MS, String(slowest(lost)));
 
       const retried = await killUnder(lab, '/');
