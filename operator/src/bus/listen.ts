@@ -70,6 +70,7 @@ const edgeSeen = z.object({
   channel: z.enum(['InProcess', 'Node', 'Remote', 'Queue']),
   calls: count,
   failures: count,
+  fellBack: count.exactOptional(),
   roundTripMs: histogram,
 });
 

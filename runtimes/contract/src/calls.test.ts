@@ -7,6 +7,7 @@ import {
   LOST_AFTER_MS,
   NO_ROOM,
   RESEND_AFTER_MS,
+  ROOM_PAUSE_LIMIT_MS,
   SENDS_LIMIT,
   backoffMs,
   resendAfterMs,
@@ -225,6 +226,22 @@ describe('nobody there, or no room', () => {
   it('a life sign of the first send ends the wait for room', () => {
     const s = new Story().after(RESEND_AFTER_MS).hears(FULL).hears(ACCEPTED).after(60).waits();
     s.hears(RESULT).succeeds();
+  });
+  it('ends a call at once whose caller has somewhere else to go', () => {
+    const terms = { timeoutMs: 30_000, onNobody: 'GiveUp', retry: { ...RETRY, on: ['Overloaded'] } } as const;
+    const gaveUp = (s: Story): void => {
+      s.fails('Overloaded', /a → b: no instance listens/);
+      assert.equal(s.last.do === 'Settle' && !s.last.outcome.ok && s.last.outcome.foundNobody, true);
+    };
+    gaveUp(new Story(terms).nobody());
+    gaveUp(new Story(terms).hears(FULL).waits().after(ROOM_PAUSE_LIMIT_MS).sends().nobody());
+  });
+  it('is not told of a call that may run: it is never sent elsewhere as well', () => {
+    const terms = { timeoutMs: 30_000, onNobody: 'GiveUp' } as const;
+    new Story(terms).after(RESEND_AFTER_MS).sends().nobody().waits();
+    new Story(terms).hears(ACCEPTED).nobody().waits();
+    const lost = new Story(terms).disconnected().fails('ConnectionLost');
+    assert.equal(lost.last.do === 'Settle' && 'foundNobody' in lost.last.outcome, false);
   });
   it('Overloaded by the function itself is an error like others', () => {
     new Story().hears(error('Overloaded')).fails('Overloaded', /as said/);

@@ -1,4 +1,5 @@
 export * from './calls.ts';
+export * from './draw.ts';
 export * from './environment.ts';
 export * from './errors.ts';
 export * from './frames.ts';

@@ -34,6 +34,7 @@ interface Edge {
   readonly channel: 'Node' | 'Remote';
   calls: number;
   failures: number;
+  fellBack: number;
   readonly counts: number[];
   sumMs: number;
 }
@@ -76,11 +77,7 @@ export class Tally {
 
   /** `machine` is where it ran; undefined where it failed. */
   ends(key: WorkflowKey, revision: string, to: string, machine: string | undefined, tookMs: number): void {
-    const count = this.#count(key);
-    count.news = true;
-    const left = (count.roots.get(revision) ?? 1) - 1;
-    if (left > 0) count.roots.set(revision, left);
-    else count.roots.delete(revision);
+    const count = this.#left(key, revision);
     const channel = machine === this.#options.machine ? 'Node' : 'Remote';
     const edge = edgeOf(count, to, revision, channel);
     edge.calls += 1;
@@ -88,6 +85,21 @@ export class Tally {
     const bucket = bucketOf(tookMs);
     edge.counts[bucket] = (edge.counts[bucket] ?? 0) + 1;
     edge.sumMs += tookMs;
+  }
+
+  /** A root call that had begun found nobody under its revision: it ran nowhere, and begins anew under another. */
+  fellBack(key: WorkflowKey, revision: string, to: string): void {
+    edgeOf(this.#left(key, revision), to, revision, 'Remote').fellBack += 1;
+  }
+
+  /** One root call less runs under the revision. */
+  #left(key: WorkflowKey, revision: string): Count {
+    const count = this.#count(key);
+    count.news = true;
+    const left = (count.roots.get(revision) ?? 1) - 1;
+    if (left > 0) count.roots.set(revision, left);
+    else count.roots.delete(revision);
+    return count;
   }
 
   /** Root calls that run now, all workflows together. */
@@ -164,18 +176,28 @@ function edgeOf(count: Count, to: string, revision: string, channel: Edge['chann
   let edge = count.edges.get(key);
   if (!edge) {
     const counts = new Array<number>(HISTOGRAM_BOUNDS_MS.length + 1).fill(0);
-    edge = { to, revision, channel, calls: 0, failures: 0, counts, sumMs: 0 };
+    edge = { to, revision, channel, calls: 0, failures: 0, fellBack: 0, counts, sumMs: 0 };
     count.edges.set(key, edge);
   }
   return edge;
 }
 
-const observed = ({ to, revision, channel, calls, failures, counts, sumMs }: Edge): EdgeObservation => ({
+const observed = ({
+  to,
+  revision,
+  channel,
+  calls,
+  failures,
+  fellBack,
+  counts,
+  sumMs,
+}: Edge): EdgeObservation => ({
   from: GATEWAY_CALLER,
   to,
   revision,
   channel,
   calls,
   failures,
+  ...(fellBack === 0 ? {} : { fellBack }),
   roundTripMs: { counts, sumMs },
 });
