@@ -55,7 +55,14 @@ export interface CallTerms {
 }
 
 export type Outcome =
-  | { readonly ok: true; readonly payload: Payload; readonly machine: string; readonly instance: string }
+  | {
+      readonly ok: true;
+      readonly payload: Payload;
+      readonly machine: string;
+      readonly instance: string;
+      /** How long the callee had it, in milliseconds, where it says so. */
+      readonly tookMs?: number;
+    }
   /** `foundNobody`: given up where nobody listened, so it certainly ran nowhere. */
   | { readonly ok: false; readonly error: CallError; readonly foundNobody?: true };
 
@@ -125,13 +132,11 @@ export class CallMachine {
     if (this.#phase === 'Settled') return NOTHING;
     if (attempt !== this.#attempt && answer.kind !== 'Result') return NOTHING;
     switch (answer.kind) {
-      case 'Result':
-        return this.#settle({
-          ok: true,
-          payload: answer.payload,
-          machine: answer.machine,
-          instance: answer.instance,
-        });
+      case 'Result': {
+        const { payload, machine, instance, tookMs } = answer;
+        const outcome = { ok: true, payload, machine, instance } as const;
+        return this.#settle(tookMs === undefined ? outcome : { ...outcome, tookMs });
+      }
       case 'Error':
         if (answer.error.code === 'Overloaded' && answer.error.reason === NO_ROOM)
           return this.#waitForRoom(nowMs);
