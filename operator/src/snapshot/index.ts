@@ -2,3 +2,5 @@
 export * from './gather.ts';
 export { machineOf, machinesOf, TIER_LABEL, type NodeLike } from './machines.ts';
 export type * from './snapshot.ts';
+export { inOrder, NO_OBSERVATIONS, observationsSchema } from './observations.ts';
+export type * from './observations.ts';
