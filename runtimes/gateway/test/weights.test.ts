@@ -60,7 +60,7 @@ describe('a candidate beside the current plan', () => {
   };
   const fellBack = (): number =>
     observations
-      .flatMap((o) => o.edges)
+      .flatMap((o) => [...o.edges, ...(o.entries ?? [])])
       .filter((e) => e.revision === 'r2')
       .reduce((n, e) => n + (e.fellBack ?? 0), 0);
 
