@@ -46,10 +46,16 @@ function target(hash: string, units: readonly string[], timeoutSeconds = 1): Tar
 class World {
   readonly reports = new Reports();
   readonly running = new Map<string, InstanceKey>();
+  readonly started: string[] = [];
   readonly graces: Record<string, number> = {};
   readonly held = { provide: Promise.resolve(), end: Promise.resolve() };
   route: RouteRecord | undefined;
+  readonly routes: RouteRecord[] = [];
   refuseWrites = false;
+  /** Units that cannot start. */
+  readonly broken = new Set<string>();
+  /** Roots that run, by revision. */
+  roots: Readonly<Record<string, number>> = {};
   onCurrent: (current: string) => void = () => undefined;
   #instances = 0;
 
@@ -62,9 +68,10 @@ class World {
       provide: () => this.held.provide,
       writeRoute: (route) => {
         this.onCurrent(route.current);
+        this.routes.push(route);
         if (this.refuseWrites) return Promise.reject(new Error('the bus is away'));
         this.route = route;
-        this.#announceAll();
+        this.announceAll();
         return Promise.resolve();
       },
       writeEntry: () => Promise.resolve(),
@@ -87,8 +94,9 @@ class World {
         return running.get(key.instance) ? [key] : [];
       },
       start: () => {
+        this.started.push(key.unit);
         running.set(key.instance, key);
-        this.#announceAll();
+        this.announceAll();
       },
       stop: async (graceMs: number) => {
         graces[key.unit] = graceMs;
@@ -99,20 +107,21 @@ class World {
     return fleet as unknown as Fleet;
   }
 
-  #announceAll(): void {
+  announceAll(): void {
     const { route } = this;
     if (!route) return;
     const revisions = Object.keys(route.revisions);
     const seen = {
       windowMs: 1,
       routeGeneration: route.generation,
-      roots: {},
+      roots: this.roots,
       functions: [],
       edges: [],
       memoryBytes: 1,
     };
     for (const key of this.running.values()) {
-      this.reports.announced({ ...key, ...at, state: 'Serving', revisions });
+      const state = this.broken.has(key.unit) ? 'Failed' : 'Serving';
+      this.reports.announced({ ...key, ...at, state, revisions });
       this.reports.observed({ ...key, ...at, ...seen });
     }
   }
@@ -201,5 +210,94 @@ describe('a change of plan', () => {
     await world.deployment.deploy(target('b', ['two'], 1));
     await until('the unit ends', () => 'one' in world.graces);
     assert.ok((world.graces['one'] ?? 0) >= 120_000, `${String(world.graces['one'])} ms`);
+  });
+});
+
+describe('a plan that is tried', () => {
+  const trying = async (): Promise<World> => {
+    const world = new World();
+    await world.deployment.deploy(target('a', ['one', 'shared']));
+    const tried = await world.deployment.tryOut(target('b', ['two', 'shared']));
+    assert.deepEqual([tried.ok, tried.started, tried.kept], [true, ['two'], ['shared']]);
+    return world;
+  };
+  /** `current candidate weight draining`, as the route said one after the other. */
+  const heads = (world: World): readonly string[] =>
+    world.routes
+      .map((r) => `${r.current} ${r.candidate ?? '-'} ${String(r.weightPercent ?? '-')} ${r.draining.join()}`)
+      .filter((head, i, all) => head !== all[i - 1]);
+
+  it('gets its share beside the current one, and is promoted: units of both are not started again', async () => {
+    const world = await trying();
+    const { deployment } = world;
+    for (const percent of [5, 5, 20]) await deployment.setWeight(percent);
+    assert.deepEqual([deployment.candidate?.hash, deployment.weightPercent], ['b', 20]);
+    const promoted = await deployment.promote();
+    assert.deepEqual([promoted.started, promoted.kept, promoted.drained], [['two'], ['shared'], ['one']]);
+    await until('the old one has drained', () => world.route?.draining.length === 0);
+    await until('and its unit has ended', () => !world.units.includes('one'));
+    assert.deepEqual(heads(world), ['a - - ', 'a b 0 ', 'a b 5 ', 'a b 20 ', 'b - - a', 'b - - ']);
+    assert.deepEqual(world.started, ['one', 'shared', 'two']);
+    assert.deepEqual([deployment.candidate, deployment.weightPercent], [undefined, 0]);
+  });
+
+  it('is withdrawn: its units end when no root runs under it', async () => {
+    const world = await trying();
+    world.roots = { b: 1 };
+    await world.deployment.setWeight(50);
+    await world.deployment.withdraw();
+    assert.deepEqual(heads(world).at(-1), 'a - - b');
+    await turn();
+    assert.deepEqual(world.units, ['one', 'shared', 'two'], 'a root runs under it');
+    world.roots = { b: 0 };
+    world.announceAll();
+    await until('its own unit ends', () => world.units.length === 2);
+    assert.deepEqual(world.units, ['one', 'shared']);
+    await world.deployment.withdraw();
+    assert.deepEqual(heads(world).at(-1), 'a - - ', 'a second time it changes nothing');
+  });
+
+  it('and does not come up leaves nothing of itself', async () => {
+    const world = new World();
+    await world.deployment.deploy(target('a', ['one']));
+    world.broken.add('two');
+    const tried = await world.deployment.tryOut(target('b', ['one', 'two']));
+    assert.equal(tried.ok, false);
+    assert.deepEqual(
+      [world.units, world.deployment.candidate, heads(world).at(-1)],
+      [['one'], undefined, 'a - - '],
+    );
+  });
+
+  it('gives way to another that is tried, and to one that is deployed', async () => {
+    const world = await trying();
+    await world.deployment.setWeight(5);
+    await world.deployment.tryOut(target('c', ['three']));
+    assert.deepEqual([world.route?.candidate, world.route?.weightPercent], ['c', 0]);
+    await world.deployment.deploy(target('d', ['four']));
+    await until('the others have ended', () => world.units.join() === 'four');
+    assert.deepEqual([world.route?.current, world.route?.candidate], ['d', undefined]);
+  });
+
+  it('becomes current when it is deployed', async () => {
+    const world = await trying();
+    const deployed = await world.deployment.deploy(target('b', ['two', 'shared']));
+    assert.equal(deployed.ok, true);
+    assert.deepEqual([world.route?.current, world.route?.candidate], ['b', undefined]);
+    assert.deepEqual(world.started, ['one', 'shared', 'two']);
+  });
+
+  it('goes with its workflow', async () => {
+    const world = await trying();
+    await world.deployment.remove();
+    assert.deepEqual(world.units, []);
+  });
+
+  it('cannot be tried beside itself, or beside nothing', async () => {
+    const world = new World();
+    await assert.rejects(world.deployment.tryOut(target('a', ['one'])), /cannot be tried/);
+    await world.deployment.deploy(target('a', ['one']));
+    await assert.rejects(world.deployment.tryOut(target('a', ['one'])), /cannot be tried/);
+    await assert.rejects(world.deployment.promote(), /no candidate/);
   });
 });

@@ -248,7 +248,9 @@ describe('a unit', { concurrency: 3 }, () => {
     const seen: Observation[] = [];
     const listening = listenToInstances(nc, {
       onAnnouncement: () => undefined,
-      onObservation: (o) => void (o.workflow === t.w.workflow && seen.push(o)),
+      onObservation: (o) => {
+        if (o.workflow === t.w.workflow) seen.push(o);
+      },
     });
     const ranUnder = (unit: string): ReadonlySet<string> =>
       new Set(seen.filter((o) => o.unit === unit).flatMap((o) => o.functions.map((f) => f.revision)));
