@@ -4,7 +4,8 @@
  * Owns: the form of a snapshot: plain data that survives JSON, so that `sinter plan --snapshot` and the operator see
  * the same. Neighbours: `gather.ts` makes one, `planner/` reads one.
  * Invariants:
- *  1. No Secret's value and no module's text is in it, only names and digests.
+ *  1. No Secret's value is in it, only names. A module's text is only where its author put it, in the spec of its Function;
+ *     in a file (`file.ts`) it is not.
  *  2. Lists are in an order of their own (by name), whatever the order of the objects that it was gathered from.
  */
 import type { Architecture, FunctionSpec, Machine, WorkflowSpec } from '../model/nouns.ts';
@@ -92,7 +93,7 @@ export interface SnapshotArtifact {
   /** sha256 (hex) of the module's bytes (UTF-8 of its text); null where it cannot be read here. */
   readonly sha256: string | null;
   /** Where its code is in an image; only for the source Image, and only where it can be pulled. */
-  readonly image?: ImageModule;
+  readonly image?: ImageModule | undefined;
   /** A WASM component instead of a WASI command. */
   readonly component: boolean;
   /** Empty: every architecture. */
