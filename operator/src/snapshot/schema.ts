@@ -76,7 +76,7 @@ const machine = z.object({
 });
 
 const unit = z.object({
-  functions: z.array(nameInGraph()).min(1).max(200).describe('Functions that share a process.'),
+  functions: z.array(nameInGraph()).min(1).max(200).describe('The functions of the unit.'),
   resources: z
     .object({
       cpuMillis: z.int().min(1).max(MAX).describe('Thousandths of a core of one instance.'),
