@@ -100,7 +100,7 @@ const noEdge = (field: string, given: string): Problem => ({
 
 function figureProblems({ observations: o }: SnapshotFile): readonly Problem[] {
   return [
-    ...repeated(o.roots, (r) => r.function, 'observations.roots', 'function'),
+    ...repeated(o.roots, (r) => `${r.function} ${r.call}`, 'observations.roots', 'function and call'),
     ...repeated(
       o.functions,
       (f) => [f.function, f.artifact ?? '', f.architecture ?? ''].join(' ').trim(),

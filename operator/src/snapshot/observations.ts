@@ -26,6 +26,10 @@ const name = (of: string) => nameInGraph().describe(`The ${of}, by its name in t
 
 const root = z.object({
   function: name('entry that the calls come in by'),
+  call: z
+    .enum(['Sync', 'Async'])
+    .default('Sync')
+    .describe('Sync: somebody waits for the result. Async: the call was accepted and ran later.'),
   ratePerSecond: z.number().min(0).max(1e9).describe('Root calls per second.'),
   samples: count().default(0).describe('Root calls behind the figures.'),
   meanMs: durationMs().nullable().default(null).describe('Mean latency as the entry saw it.'),
@@ -137,7 +141,7 @@ export const NO_OBSERVATIONS: Observations = observationsSchema.parse({});
 /** The same figures, in the order that a snapshot has them in. */
 export const inOrder = (o: Observations): Observations => ({
   ...o,
-  roots: sortedBy(o.roots, (r) => [r.function]),
+  roots: sortedBy(o.roots, (r) => [r.function, r.call]),
   functions: sortedBy(o.functions, (f) => [f.function, f.artifact ?? '', f.architecture ?? '']),
   edges: sortedBy(o.edges, (e) => [e.from, e.to]),
   units: sortedBy(
