@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EXPECTED, expectedOf, loadHandlers, parsed, readings, readingWith } from './in-memory.ts';
 import { runReading, textOf, type Handler, type Json } from './in-memory.ts';
-import { refusalOf, withoutClock } from '../../testing/inMemory.ts';
+import { refusalOf, withoutClock } from '../../test/inMemory.ts';
 
 const handlers = await loadHandlers();
 

@@ -1,10 +1,10 @@
 /** The readings of the example, and one reading through its whole graph without a bus. */
 import { readFileSync } from 'node:fs';
-import { handlersIn, linesOf, parsed, runCall, throughJson } from '../../testing/inMemory.ts';
-import type { Handlers, Json, Run } from '../../testing/inMemory.ts';
+import { handlersIn, linesOf, parsed, runCall, throughJson } from '../../test/inMemory.ts';
+import type { Handlers, Json, Run } from '../../test/inMemory.ts';
 
 export { linesOf as expectedOf, parsed, throughJson };
-export type { Context, Edge, Execution, Handler, Json, Run } from '../../testing/inMemory.ts';
+export type { Context, Edge, Execution, Handler, Json, Run } from '../../test/inMemory.ts';
 
 export const root = new URL('../', import.meta.url);
 export const textOf = (name: string): string => readFileSync(new URL(name, root), 'utf8');

@@ -1,8 +1,8 @@
 /** The manifests against the code: the graph is what is called, and that of the papers; the policies are its two ends. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { documents, edgeText, testManifests, workflowOf } from '../../testing/manifests.ts';
-import type { FunctionSpec } from '../../testing/manifests.ts';
+import { documents, edgeText, testManifests, workflowOf } from '../../test/manifests.ts';
+import type { FunctionSpec } from '../../test/manifests.ts';
 import { loadHandlers, readings, root, runReading, textOf } from './in-memory.ts';
 import { files } from '../readings/generate.mjs';
 
