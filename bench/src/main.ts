@@ -2,17 +2,30 @@
 import { parseArgs } from 'node:util';
 import { cluster } from './cluster.ts';
 import { laptop } from './laptop.ts';
+import { playLoad } from './playLoad.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '4' } },
+  options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string' } },
 });
+const seconds = values.seconds === undefined ? undefined : Number(values.seconds);
 
 const BENCHES: Readonly<Record<string, typeof laptop>> = { laptop, cluster };
-const name = positionals[0] ?? '';
+const [name = '', ...words] = positionals;
 const bench = BENCHES[name];
-if (bench) await bench({ rounds: Number(values.rounds), seconds: Number(values.seconds) });
-else {
-  process.stderr.write(`bench: '${name}' is none of ${Object.keys(BENCHES).join(', ')}\n`);
+if (bench) await bench({ rounds: Number(values.rounds), seconds: seconds ?? 4 });
+else if (name === 'load') await load(words);
+else refuse(`'${name}' is none of ${[...Object.keys(BENCHES), 'load'].join(', ')}`);
+
+async function load([folder, loadName, gateway]: readonly string[]): Promise<void> {
+  if (folder === undefined || loadName === undefined || gateway === undefined) {
+    refuse('load: give a folder, the name of a load in its load.yaml, and the address of a gateway');
+    return;
+  }
+  await playLoad({ folder, load: loadName, gateway, ...(seconds !== undefined && { seconds }) });
+}
+
+function refuse(why: string): void {
+  process.stderr.write(`bench: ${why}\n`);
   process.exitCode = 2;
 }
