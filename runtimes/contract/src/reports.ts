@@ -95,11 +95,6 @@ export interface EdgeObservation {
   readonly channel: 'InProcess' | 'Node' | 'Remote' | 'Queue';
   readonly calls: number;
   readonly failures: number;
-  /**
-   * Of an entry's edge: calls that were drawn for this revision, found nobody who serves it, and were counted among the calls
-   * of another one. Absent: none.
-   */
-  readonly fellBack?: number;
   readonly roundTripMs: Histogram;
   /** Calls that overlapped another call of the same execution. */
   readonly parallel?: number;
@@ -110,13 +105,12 @@ export interface EdgeObservation {
   readonly overheadMs?: number;
 }
 
-/** Root calls of one entry under one revision: at the gateway those that it called, in a host those that it pulled. */
+/** Root calls of one entry under one revision that came in here: at a gateway by request, in a host from a queue. */
 export interface EntryObservation {
   readonly function: string;
   readonly revision: string;
   readonly call: 'Sync' | 'Async';
-  /** Where it ran; empty: not known, as of a call that nobody answered. */
-  readonly machine: string;
+  /** That ended, failures included. */
   readonly calls: number;
   readonly failures: number;
   /** Calls that were drawn for this revision, found nobody who serves it, and ran under another one: counted there. */

@@ -128,10 +128,7 @@ async function counted(
     )
     .catch((cause: unknown): Outcome => ({ ok: false, error: CallError.from(cause, fn) }));
   if (!outcome.ok && outcome.foundNobody === true) tally.fellBack(workflow, revision, fn);
-  else {
-    const machine = outcome.ok ? outcome.machine : undefined;
-    tally.ends(workflow, revision, fn, machine, clock.now() - startedAtMs);
-  }
+  else tally.ends(workflow, revision, fn, outcome, clock.now() - startedAtMs, payload.bytes.byteLength);
   return outcome;
 }
 

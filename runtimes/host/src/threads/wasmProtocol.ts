@@ -6,7 +6,8 @@ export type ToWasm =
   | { readonly kind: 'Module'; readonly module: Module }
   | { readonly kind: 'Run'; readonly id: number; readonly input: Payload };
 
-/** `stderr` is the end of what the program wrote there. */
-export type FromWasm =
-  | { readonly kind: 'Result'; readonly id: number; readonly output: Payload; readonly stderr: string }
-  | { readonly kind: 'Failed'; readonly id: number; readonly error: WireError; readonly stderr: string };
+/** How a call ended. `stderr` is the end of what the program wrote there, `memoryBytes` what its instance had at the end. */
+export type FromWasm = { readonly id: number; readonly stderr: string; readonly memoryBytes: number } & (
+  | { readonly kind: 'Result'; readonly output: Payload }
+  | { readonly kind: 'Failed'; readonly error: WireError }
+);
