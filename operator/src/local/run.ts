@@ -76,11 +76,28 @@ export interface RunState {
   readonly pid: number;
   readonly startedAt: string;
   readonly gateway: { readonly url: string; readonly token: string };
+  /** Where it can be asked for more, with the same token; absent: an older run. */
+  readonly control?: { readonly url: string };
   readonly workflows: readonly {
     readonly namespace: string;
     readonly workflow: string;
     readonly hash: string;
     readonly planObject: Readonly<Record<string, unknown>> | undefined;
     readonly findings: readonly Finding[];
+    /** Hash of the plan that somebody chose; empty: the policy decides. */
+    readonly planRef?: string;
+    /** Every plan of the workflow that can run as it is declared now. */
+    readonly plans?: readonly RunPlan[];
   }[];
+}
+
+/** A plan, and what became of it in this run. */
+export interface RunPlan {
+  readonly hash: string;
+  /** The how-manieth plan of its workflow it is. */
+  readonly sequence: number;
+  readonly state: 'Proposed' | 'Candidate' | 'Current' | 'Retired';
+  /** The plan that it was compared with, and what came out. */
+  readonly baseline?: string;
+  readonly verdict?: string;
 }

@@ -8,8 +8,9 @@
  *  2. What is left out is said in the last decision.
  */
 import type { WorkflowPlanObject } from '../model/nouns.ts';
+import { bytesOf as memoryBytesOf, cpuMillisOf } from '../model/quantity.ts';
 import type { Decision, Plan } from '../planner/plan.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { PlanShape, Snapshot } from '../snapshot/snapshot.ts';
 import { planHash, planName, unitContent } from './hashes.ts';
 
 export const PLAN_BYTES_MAX = 256 * 1024;
@@ -36,6 +37,15 @@ export function workflowPlanObject(plan: Plan, snapshot: Snapshot): WorkflowPlan
   const spare = PLAN_BYTES_MAX - bytesOf(withDecisions([]));
   return withDecisions(fitted(plan.decisions, spare));
 }
+
+/** What the next plan may depend on of this one. */
+export const planShape = ({ metadata, spec }: WorkflowPlanObject): PlanShape => ({
+  hash: metadata.name.slice(spec.workflowRef.name.length + 1),
+  units: spec.units.map(({ functions, resources: { cpu, memory } }) => ({
+    functions,
+    resources: { cpuMillis: cpuMillisOf(cpu), memoryBytes: memoryBytesOf(memory) },
+  })),
+});
 
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
