@@ -10,7 +10,6 @@ import { gather, observationsSchema, snapshotText } from '@sinter/operator/snaps
 import type { Observations, Trials } from '@sinter/operator/snapshot/index';
 import { ApiError, NoAnswer } from '@sinter/operator/kube/errors';
 import { KINDS } from '@sinter/operator/kube/objects';
-import type { Pod } from '@sinter/operator/kube/objects';
 import type { ClusterFlags } from '../clusterFlags.ts';
 import { EXIT, Refusal } from '../exit.ts';
 import type { Terminal } from '../terminal.ts';
@@ -75,7 +74,7 @@ async function figuresOf(
 ): Promise<Figures | undefined> {
   const pods = (await client.list(KINDS.pods, { labelSelector: OPERATOR, signal })).items;
   for (const { metadata, spec } of pods) {
-    const port = portOf({ spec });
+    const port = spec?.containers.flatMap((c) => c.ports ?? []).find((p) => p.name === PORT)?.containerPort;
     if (port === undefined) continue;
     const path = `/api/v1/namespaces/${metadata.namespace ?? ''}/pods/${metadata.name}:${String(port)}/proxy/figures/${namespace}/${workflow}`;
     try {
@@ -90,6 +89,3 @@ async function figuresOf(
   }
   return undefined;
 }
-
-const portOf = ({ spec }: Pick<Pod, 'spec'>): number | undefined =>
-  spec?.containers.flatMap((c) => c.ports ?? []).find((p) => p.name === PORT)?.containerPort;
