@@ -6,9 +6,11 @@
  */
 import type { ChannelKind, Edge } from '../model/nouns.ts';
 import { alternative, decision, edgeLabel, input, listText } from './decide.ts';
+import type { SnapshotFunction } from '../snapshot/snapshot.ts';
+import { architecturesOf, instancesOf, tiersOf } from './facts.ts';
 import type { Facts } from './facts.ts';
 import { allowedMachines, spread } from './placement.ts';
-import type { Decision, PlanChannel, PlanTerms, PlanUnit, RetryableCode } from './plan.ts';
+import type { Decision, PlanChannel, PlanPlacement, PlanTerms, PlanUnit, RetryableCode } from './plan.ts';
 
 /** Errors that another attempt may cure, where an edge does not say which. */
 const RETRYABLE: readonly RetryableCode[] = [
@@ -99,6 +101,23 @@ function acrossUnits(
       : `${from} may run on ${listText(without)}, where ${to} does not run`;
   return { channel: 'Remote', reason: 'CalleeNotOnEveryMachine', message };
 }
+
+/** How a sync call would travel between two functions that each run alone. */
+export function channelApart({ from, to }: Edge, facts: Facts): 'Node' | 'Remote' {
+  const [caller, callee] = [facts.functions.get(from), facts.functions.get(to)];
+  if (!caller || !callee) return 'Remote';
+  const { machines } = facts.snapshot;
+  const callers = allowedMachines(placementAlone(caller, facts), machines);
+  const callees = new Set(
+    spread({ placement: placementAlone(callee, facts) }, instancesOf(callee), machines),
+  );
+  return callers.length > 0 && callers.every((m) => callees.has(m.name)) ? 'Node' : 'Remote';
+}
+
+const placementAlone = (fn: SnapshotFunction, facts: Facts): PlanPlacement => ({
+  tiers: tiersOf(fn),
+  architectures: architecturesOf(fn, facts),
+});
 
 const unitOf = (fn: string, units: readonly PlanUnit[]): PlanUnit | undefined =>
   units.find((unit) => unit.functions.includes(fn));

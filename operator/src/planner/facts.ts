@@ -13,6 +13,8 @@ export interface Facts {
   readonly functions: ReadonlyMap<string, SnapshotFunction>;
   /** Every edge whose ends are vertices of the graph, by (from, to). */
   readonly edges: readonly Edge[];
+  /** The same by caller. */
+  readonly edgesFrom: ReadonlyMap<string, readonly Edge[]>;
   /** Names of vertices that are Services. */
   readonly services: ReadonlySet<string>;
 }
@@ -23,7 +25,7 @@ export function factsOf(snapshot: Snapshot): Facts {
   const services = new Set(spec.functions.filter((v) => v.service).map((v) => v.name));
   const known = (name: string): boolean => functions.has(name) || services.has(name);
   const edges = spec.edges.filter((e) => known(e.from) && known(e.to)).sort(byEnds);
-  return { snapshot, functions, edges, services };
+  return { snapshot, functions, edges, edgesFrom: Map.groupBy(edges, (e) => e.from), services };
 }
 
 /** An artifact that cannot be used now, and why. */
@@ -46,7 +48,7 @@ export function refusalOf(
   if (artifact.sha256 === null && !artifact.image)
     return { reason: 'ModuleMissing', message: 'its module cannot be read' };
   if (artifact.component) return { reason: NOT_YET, message: 'WASM components come later' };
-  if (artifact.type === 'Wasm' && facts.edges.some((e) => e.from === fn.name)) {
+  if (artifact.type === 'Wasm' && facts.edgesFrom.has(fn.name)) {
     return {
       reason: NOT_YET,
       message: `WASM that calls on comes later, and ${fn.name} has edges of its own`,
@@ -68,6 +70,13 @@ export function architecturesOf(fn: SnapshotFunction, facts: Facts): readonly Ar
 }
 
 export const tiersOf = (fn: SnapshotFunction): readonly Tier[] => [...fn.spec.placement.tiers].sort();
+
+/** At least one, until scaling to zero comes. */
+export const instancesOf = ({ spec: { scaling } }: SnapshotFunction): number =>
+  Math.max(
+    1,
+    scaling.mode === 'External' ? (scaling.instances ?? scaling.minInstances) : scaling.minInstances,
+  );
 
 /** What every one of the lists has, in the order of the first. */
 export function common<T>(lists: readonly (readonly T[])[]): readonly T[] {

@@ -8,7 +8,7 @@ import type { Architecture } from '../model/nouns.ts';
 import { bytesOf, cpuMillisOf, cpuText, memoryText } from '../model/quantity.ts';
 import type { SnapshotFunction } from '../snapshot/snapshot.ts';
 import { decision, input, listText, unitLabel } from './decide.ts';
-import { architecturesOf, common, tiersOf } from './facts.ts';
+import { architecturesOf, common, instancesOf, tiersOf } from './facts.ts';
 import type { Facts } from './facts.ts';
 import { spread } from './placement.ts';
 import type { Decision, PlanUnit, PlanVariant } from './plan.ts';
@@ -45,13 +45,6 @@ function variantOn(
   });
   return { architecture, artifacts };
 }
-
-/** At least one, until scaling to zero comes. */
-const instancesOf = ({ spec: { scaling } }: SnapshotFunction): number =>
-  Math.max(
-    1,
-    scaling.mode === 'External' ? (scaling.instances ?? scaling.minInstances) : scaling.minInstances,
-  );
 
 export function sizeDecision(unit: PlanUnit, facts: Facts): Decision {
   const { cpuMillis, memoryBytes } = unit.resources;
