@@ -22,7 +22,11 @@ async function load([folder, loadName, gateway]: readonly string[]): Promise<voi
     refuse('load: give a folder, the name of a load in its load.yaml, and the address of a gateway');
     return;
   }
-  await playLoad({ folder, load: loadName, gateway, ...(seconds !== undefined && { seconds }) });
+  try {
+    await playLoad({ folder, load: loadName, gateway, ...(seconds !== undefined && { seconds }) });
+  } catch (cause) {
+    refuse(cause instanceof Error ? cause.message : String(cause));
+  }
 }
 
 function refuse(why: string): void {
