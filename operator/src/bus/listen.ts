@@ -69,6 +69,7 @@ const functionSeen = z.object({
   calleesMs: measured,
   cpuMs: measured,
   busyMs: measured,
+  sleptMs: measured,
   occupiedMs: measured,
   memoryBytes: measured,
   requestBytes: measured,
@@ -114,6 +115,7 @@ const observation: z.ZodType<Observation> = z.object({
   entries: z.array(entrySeen).max(1000).exactOptional(),
   memoryBytes: amount,
   cpuMs: measured,
+  occupiedMs: measured,
 });
 
 const EVERYBODY: InstanceKey = { namespace: '*', workflow: '*', unit: '*', instance: '*' };

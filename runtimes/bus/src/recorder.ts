@@ -62,6 +62,7 @@ export interface ThreadUse {
   readonly cpuMs: number;
   readonly busyMs: number;
   readonly occupiedMs: number;
+  readonly sleptMs?: number;
   /** 0: not measured. */
   readonly memoryBytes: number;
 }
@@ -128,6 +129,7 @@ class FunctionSeries {
         cpuMs: use.cpuMs * share,
         busyMs: use.busyMs * share,
         occupiedMs: use.occupiedMs * share,
+        ...(use.sleptMs === undefined ? {} : { sleptMs: use.sleptMs * share }),
         ...(use.memoryBytes > 0 && { memoryBytes: use.memoryBytes }),
       }),
       ...this.#start,
@@ -252,7 +254,7 @@ const encoder = new TextEncoder();
 /** Where and how an instance is at the time of an observation. */
 export type Circumstances = Pick<
   Observation,
-  'machine' | 'architecture' | 'routeGeneration' | 'memoryBytes' | 'cpuMs'
+  'machine' | 'architecture' | 'routeGeneration' | 'memoryBytes' | 'cpuMs' | 'occupiedMs'
 >;
 
 export class Recorder {
@@ -303,6 +305,7 @@ export class Recorder {
       busyMs: before.busyMs + use.busyMs,
       occupiedMs: before.occupiedMs + use.occupiedMs,
       memoryBytes: Math.max(before.memoryBytes, use.memoryBytes),
+      ...(use.sleptMs === undefined ? {} : { sleptMs: (before.sleptMs ?? 0) + use.sleptMs }),
     });
   }
 

@@ -4,6 +4,7 @@ export * from './environment.ts';
 export * from './errors.ts';
 export * from './frames.ts';
 export * from './handler.ts';
+export * from './histogram.ts';
 export * from './names.ts';
 export * from './permissions.ts';
 export * from './pull.ts';

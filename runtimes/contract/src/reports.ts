@@ -58,6 +58,8 @@ export interface Observation extends InstanceKey {
   readonly memoryBytes: number;
   /** CPU time of the whole process: its functions, and what carries their calls. */
   readonly cpuMs?: number;
+  /** At least one execution of any of its functions was under way. */
+  readonly occupiedMs?: number;
 }
 
 export interface FunctionObservation {
@@ -77,6 +79,8 @@ export interface FunctionObservation {
   readonly cpuMs?: number;
   /** Its threads ran or were ready to: CPU time, stretched by a CPU limit or by a machine that is full. */
   readonly busyMs?: number;
+  /** Executions slept in a way that blocks a thread; not in `busyMs`. Absent where nothing can: then who waits blocks nobody. */
+  readonly sleptMs?: number;
   /** At least one execution was under way; together with `runMs` this says how many were so at once. */
   readonly occupiedMs?: number;
   /** Memory of one of its threads, the largest that was seen: heap and buffers, or a WASM instance's own. */

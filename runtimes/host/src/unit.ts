@@ -37,7 +37,7 @@ import type { Bootstrap, Clock, DeadWork, Link, PulledWork, Rider } from '@sinte
 import { finishedRecord, putCallRecord, runningRecord, storeCallRecord } from './callRecords.ts';
 import type { PullSettings } from './images/settings.ts';
 import type { LogLine } from './log.ts';
-import { Meter } from './meter.ts';
+import { Meter, Occupancy } from './meter.ts';
 import { DEFAULT_ASYNC_RETRY, Outgoings } from './outgoing.ts';
 import { startFunction } from './threads/runtime.ts';
 import type { FunctionRuntime } from './threads/runtime.ts';
@@ -103,6 +103,7 @@ export class Unit implements Rider {
   #stopping = false;
   #adopting: Promise<void> = Promise.resolve();
   #renewals: { unsubscribe(): void } | undefined;
+  readonly #occupancy = new Occupancy();
   /** CPU time of this process that has been told. */
   #toldCpuMs = 0;
   #firstRoute: (route: RouteRecord) => void = () => undefined;
@@ -455,6 +456,7 @@ export class Unit implements Rider {
     const limitMs = Math.min(call.head.timeoutMs, hosted.spec.timeoutSeconds * 1000);
     const asking = this.#outgoings.of(fn, call.head, startedAt + limitMs);
     let output: Payload | undefined;
+    this.#occupancy.begins(startedAt);
     try {
       output = await hosted.runtime.invoke(
         { callId: call.head.callId, input: call.payload, timeoutMs: limitMs, signal },
@@ -463,6 +465,7 @@ export class Unit implements Rider {
       return output;
     } finally {
       const endedAt = this.#options.clock.now();
+      this.#occupancy.ends(endedAt);
       this.#recorder.executions(fn, call.head.revision, hosted.artifact).add({
         ok: output !== undefined,
         ms: endedAt - startedAt,
@@ -539,6 +542,7 @@ export class Unit implements Rider {
     if (!this.#session.link.up) return;
     const { machine, architecture } = this.#options.bootstrap;
     const routeGeneration = this.#route?.generation ?? 0;
+    const nowMs = this.#options.clock.now();
     const { user, system } = process.cpuUsage();
     const cpuMs = (user + system) / 1_000;
     const at = {
@@ -547,9 +551,10 @@ export class Unit implements Rider {
       routeGeneration,
       memoryBytes: process.memoryUsage.rss(),
       cpuMs: cpuMs - this.#toldCpuMs,
+      occupiedMs: this.#occupancy.take(nowMs),
     };
     this.#toldCpuMs = cpuMs;
-    publishObservation(this.#session.link, this.#recorder.take(this.#key, at, this.#options.clock.now()));
+    publishObservation(this.#session.link, this.#recorder.take(this.#key, at, nowMs));
   }
 
   async #drained(limitMs: number): Promise<void> {

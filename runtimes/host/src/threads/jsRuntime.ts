@@ -58,7 +58,7 @@ export class JavaScriptRuntime implements FunctionRuntime {
   /** Settled calls that the thread has not acknowledged, with the timer of their last moment. */
   readonly #unacknowledged = new Map<number, NodeJS.Timeout>();
   readonly #backoff = new Backoff();
-  readonly #usage = new Usage('Heap');
+  readonly #usage = new Usage('JavaScript');
   #thread: JsThread | undefined;
   #watch: MemoryWatch | undefined;
   #starting: NodeJS.Timeout | undefined;

@@ -10,6 +10,8 @@ export interface RuntimeUse {
   /** CPU time, and time in which a thread ran or was ready to, in milliseconds: sums that only grow. */
   readonly cpuMs: number;
   readonly busyMs: number;
+  /** Time in which a function blocked its thread to sleep, which is not in `busyMs`; absent: none does. */
+  readonly sleptMs?: number;
   /** The largest memory of one thread that was seen since the last time; 0: none was. */
   readonly memoryBytes: number;
 }
@@ -22,14 +24,15 @@ interface Reading {
 
 export class Usage {
   readonly #threads = new Map<Worker, Reading>();
-  readonly #countHeap: boolean;
+  readonly #kind: 'JavaScript' | 'Wasm';
   #cpuMs = 0;
   #busyMs = 0;
+  #sleptMs = 0;
   #memoryBytes = 0;
 
-  /** With `Heap` a thread's memory is its JavaScript heap with its buffers; else only what `saw` tells. */
-  constructor(memory: 'Heap' | 'Told') {
-    this.#countHeap = memory === 'Heap';
+  /** The memory of a JavaScript thread is its heap with its buffers, that of WASM what `saw` tells. */
+  constructor(kind: 'JavaScript' | 'Wasm') {
+    this.#kind = kind;
   }
 
   /** A thread that has loaded its module: counts from now on. */
@@ -47,12 +50,17 @@ export class Usage {
     this.#memoryBytes = Math.max(this.#memoryBytes, memoryBytes);
   }
 
+  slept(ms: number): void {
+    this.#sleptMs += ms;
+  }
+
   /** Asks the threads; one that is deep in a built-in answers late, one that has ended not at all. */
   async read(): Promise<RuntimeUse> {
     await Promise.all([...this.#threads.keys()].map((worker) => this.#readOne(worker)));
     const use = { cpuMs: this.#cpuMs, busyMs: this.#busyMs, memoryBytes: this.#memoryBytes };
     this.#memoryBytes = 0;
-    return use;
+    if (this.#kind === 'JavaScript') return use;
+    return { ...use, busyMs: Math.max(0, this.#busyMs - this.#sleptMs), sleptMs: this.#sleptMs };
   }
 
   async #readOne(worker: Worker): Promise<void> {
@@ -62,7 +70,7 @@ export class Usage {
     this.#threads.set(worker, now);
     this.#cpuMs += Math.max(0, now.cpuMs - before.cpuMs);
     this.#busyMs += Math.max(0, now.busyMs - before.busyMs);
-    if (this.#countHeap) this.saw(now.heapBytes);
+    if (this.#kind === 'JavaScript') this.saw(now.heapBytes);
   }
 }
 

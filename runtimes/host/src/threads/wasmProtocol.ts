@@ -6,8 +6,19 @@ export type ToWasm =
   | { readonly kind: 'Module'; readonly module: Module }
   | { readonly kind: 'Run'; readonly id: number; readonly input: Payload };
 
-/** How a call ended. `stderr` is the end of what the program wrote there, `memoryBytes` what its instance had at the end. */
-export type FromWasm = { readonly id: number; readonly stderr: string; readonly memoryBytes: number } & (
-  | { readonly kind: 'Result'; readonly output: Payload }
-  | { readonly kind: 'Failed'; readonly error: WireError }
-);
+interface Ended {
+  readonly id: number;
+  /** The end of what the program wrote there. */
+  readonly stderr: string;
+  /** What its instance had at the end. */
+  readonly memoryBytes: number;
+  /** For how long it had blocked its thread to sleep. */
+  readonly sleptMs: number;
+}
+
+/** How a call ended. */
+export type FromWasm = Ended &
+  (
+    | { readonly kind: 'Result'; readonly output: Payload }
+    | { readonly kind: 'Failed'; readonly error: WireError }
+  );

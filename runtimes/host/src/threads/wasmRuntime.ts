@@ -57,7 +57,7 @@ export class WasmRuntime implements FunctionRuntime {
   readonly #calls = new Set<WasmCall>();
   readonly #waiting = new Set<WasmCall>();
   readonly #backoff = new Backoff();
-  readonly #usage = new Usage('Told');
+  readonly #usage = new Usage('Wasm');
   #starting: NodeJS.Timeout | undefined;
   #module: Module | undefined;
   #refusal: CallError | undefined;
@@ -202,6 +202,7 @@ export class WasmRuntime implements FunctionRuntime {
   #heard(slot: Slot, message: FromWasm): void {
     const { call } = slot;
     this.#usage.saw(message.memoryBytes);
+    this.#usage.slept(message.sleptMs);
     if (call?.id !== message.id) return;
     slot.call = undefined;
     this.#lines(call, message);

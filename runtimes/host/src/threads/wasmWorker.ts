@@ -29,7 +29,10 @@ const NEAR_LIMIT_PAGES = 16;
 
 function run({ module, imports }: Loaded, id: number, input: Payload): FromWasm {
   const wasi = new Wasi({ args: [name], env, stdin: input.bytes, outputLimitBytes: PAYLOAD_LIMIT_BYTES });
-  const end = () => ({ id, stderr: wasi.stderr(), memoryBytes: wasi.memory?.buffer.byteLength ?? 0 });
+  const end = () => {
+    const memoryBytes = wasi.memory?.buffer.byteLength ?? 0;
+    return { id, stderr: wasi.stderr(), memoryBytes, sleptMs: wasi.sleptMs };
+  };
   try {
     start(module, wasi, imports);
   } catch (thrown) {
