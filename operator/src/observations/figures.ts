@@ -15,7 +15,7 @@
  * Hosts of earlier versions tell how long an execution took, and nothing of what it did meanwhile: what their calls did not
  * take counts as waiting, none of it as CPU time.
  */
-import { HISTOGRAM_BOUNDS_MS } from '@sinter/contract';
+import { HISTOGRAM_BOUNDS_MS, quantileOf } from '@sinter/contract';
 import type { EdgeObservation } from '@sinter/contract';
 import { NO_OBSERVATIONS, inOrder } from '../snapshot/index.ts';
 import type {
@@ -107,17 +107,6 @@ function rootsOf(windows: Windows, current: string, tell: Tell): readonly Observ
 function bucketMs(i: number): { readonly low: number; readonly high: number } {
   const low = i === 0 ? 0 : (HISTOGRAM_BOUNDS_MS[i - 1] ?? 0);
   return { low, high: HISTOGRAM_BOUNDS_MS[i] ?? low * 1.25 };
-}
-
-/** A quantile of a histogram, in milliseconds; within a bucket values are taken to be evenly spread. */
-export function quantileOf(counts: readonly number[], q: number): number {
-  let left = q * counts.reduce((a, b) => a + b, 0);
-  for (const [i, n] of counts.entries()) {
-    const { low, high } = bucketMs(i);
-    if (n > 0 && left <= n) return low + (high - low) * (left / n);
-    left -= n;
-  }
-  return bucketMs(Math.max(0, counts.length - 1)).high;
 }
 
 function deviationOf(counts: readonly number[]): number {

@@ -6,7 +6,6 @@ import { GATEWAY_CALLER } from '@sinter/contract';
 import type { FunctionObservation, Observation } from '@sinter/contract';
 import { observationsSchema } from '../snapshot/index.ts';
 import { Fading, HALF_LIFE_MS } from './fading.ts';
-import { quantileOf } from './figures.ts';
 import { WorkflowObservations } from './observations.ts';
 import {
   APART,
@@ -479,18 +478,5 @@ describe('evidence', () => {
     say(gateway(entered('a', [1]), entered('a', [1], { revision: 'r2' })));
     observations.follow(routeOf({ r2: TOGETHER }, { generation: 2 }));
     assert.deepEqual(Object.keys(observations.evidence(pricing, now()).revisions), ['r2']);
-  });
-});
-
-describe('a quantile of a histogram', () => {
-  it('lies within the bucket that holds it', () => {
-    fc.assert(
-      fc.property(fc.array(fc.double({ min: 0.1, max: 20_000, noNaN: true }), { minLength: 1 }), (values) => {
-        const sorted = values.toSorted((a, b) => a - b);
-        const median = sorted[Math.ceil(sorted.length / 2) - 1] ?? 0;
-        const told = quantileOf(histogramOf(...values).counts, 0.5);
-        assert.ok(told >= median / 1.26 && told <= median * 1.26, `${String(told)} for ${String(median)}`);
-      }),
-    );
   });
 });
