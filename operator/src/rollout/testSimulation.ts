@@ -5,6 +5,8 @@
  */
 import { HISTOGRAM_BOUNDS_MS } from '@sinter/contract';
 import type { RevisionTally } from './evidence.ts';
+import { PACE, startTrial, trialStep } from './trial.ts';
+import type { Trial, TrialEnd, TrialTerms } from './trial.ts';
 
 /** A generator of numbers in [0, 1) from a seed (mulberry32). */
 export function randomFrom(seed: number): () => number {
@@ -144,3 +146,35 @@ const tallyOf = ({ calls, failures, counts, sumLog, cost }: Counter): RevisionTa
   ],
   functions: [{ function: 'f', executions: calls, cost }],
 });
+
+/** Terms as the API has them by default. */
+export const TERMS: TrialTerms = {
+  objective: 'Latency',
+  minimumGain: 0.05,
+  maximumMs: 3_600_000,
+  onRegression: 'Hold',
+  pace: PACE,
+};
+
+export interface RolledOut extends TrialEnd {
+  readonly trial: Trial;
+}
+
+/** A whole trial, looked at once a second. `before`: calls of the workflow before it, of which losers may have had a share. */
+export function rolledOut(
+  service: Service,
+  seed: number,
+  before: number,
+  terms: TrialTerms = TERMS,
+): RolledOut {
+  const runs = running(service, randomFrom(seed));
+  let trial = startTrial('Plan', { hash: 'new', units: [] }, 'old', 0);
+  for (let nowMs = 0; ; nowMs += 1000) {
+    const { current, candidate } = runs.pass(nowMs === 0 ? 0 : 1, trial.weightPercent);
+    const evidence = { epoch: '1', revisions: { old: current, new: candidate } };
+    const budgetCalls = 0.05 * (before + trial.calls);
+    const step = trialStep(trial, { nowMs, evidence, readiness: { serves: true }, budgetCalls }, terms);
+    trial = step.trial;
+    if (step.end) return { ...step.end, trial };
+  }
+}
