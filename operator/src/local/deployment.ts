@@ -127,6 +127,16 @@ export class Deployment {
     return this.#live.get(this.#candidate ?? '');
   }
 
+  /** Every unit of the candidate serves. */
+  get candidateServes(): boolean {
+    const { candidate } = this;
+    if (!candidate) return false;
+    return candidate.units.every(({ scope }) => {
+      const fleet = this.#fleets.get(scope.unit);
+      return fleet !== undefined && this.#serves(fleet, candidate.hash);
+    });
+  }
+
   get weightPercent(): number {
     return this.#weight;
   }

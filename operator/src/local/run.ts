@@ -25,6 +25,8 @@ export interface LocalRunOptions {
   readonly onProgress: (line: string) => void;
   /** Lines of functions, hosts and servers. */
   readonly onLog: (line: LogRecord) => void;
+  /** Plans that are tried, taken, dropped, offered. */
+  readonly onNews?: (news: PlanNews) => void;
 }
 
 export interface LogRecord {
@@ -50,6 +52,17 @@ export interface AppliedWorkflow {
   readonly started: readonly string[];
   readonly kept: readonly string[];
   readonly drained: readonly string[];
+}
+
+/** What happened to the plans of a workflow by themselves. */
+export interface PlanNews {
+  readonly namespace: string;
+  readonly workflow: string;
+  readonly kind: 'Offered' | 'Tried' | 'Promoted' | 'Withdrawn';
+  /** Hash of the plan that it is about. */
+  readonly hash: string;
+  /** In words: what, why, and by how much. */
+  readonly message: string;
 }
 
 export interface ApplyReport {
