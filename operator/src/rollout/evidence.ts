@@ -59,7 +59,7 @@ export const armsOf = ({ revisions }: Evidence, current: string, candidate: stri
 const rootKey = ({ entry, machineClass }: RootTally): string => `${entry} ${machineClass}`;
 const functionKey = (tally: FunctionTally): string => tally.function;
 
-/** What came between two looks; undefined where a counter went back: it has started anew without saying so. */
+/** What came between two looks, and only that; undefined where a counter went back: it has started anew without saying so. */
 export function since(before: RevisionTally, now: RevisionTally): RevisionTally | undefined {
   const roots = combined(now.roots, before.roots, rootKey, minusRoot);
   const functions = combined(now.functions, before.functions, functionKey, minusFunction);
@@ -67,7 +67,12 @@ export function since(before: RevisionTally, now: RevisionTally): RevisionTally 
     roots.every((r) => r.calls >= 0 && r.failures >= 0 && r.fellBack >= 0 && r.counts.every((n) => n >= 0)) &&
     functions.every((f) => f.executions >= 0);
   const complete = roots.length === now.roots.length && functions.length === now.functions.length;
-  return grown && complete ? { roots, functions } : undefined;
+  return grown && complete
+    ? {
+        roots: roots.filter((r) => r.calls + r.fellBack > 0),
+        functions: functions.filter((f) => f.executions > 0),
+      }
+    : undefined;
 }
 
 export const plus = (a: RevisionTally, b: RevisionTally): RevisionTally => ({
