@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME [--rounds N] [--seconds N]`: composition root of the benchmarks. */
 import { parseArgs } from 'node:util';
+import { builds } from './builds.ts';
 import { cluster } from './cluster.ts';
 import { laptop } from './laptop.ts';
 import { playLoad } from './playLoad.ts';
@@ -15,7 +16,14 @@ const [name = '', ...words] = positionals;
 const bench = BENCHES[name];
 if (bench) await bench({ rounds: Number(values.rounds), seconds: seconds ?? 4 });
 else if (name === 'load') await load(words);
-else refuse(`'${name}' is none of ${[...Object.keys(BENCHES), 'load'].join(', ')}`);
+else if (name === 'builds') await compareBuilds(words);
+else refuse(`'${name}' is none of ${[...Object.keys(BENCHES), 'load', 'builds'].join(', ')}`);
+
+async function compareBuilds([other]: readonly string[]): Promise<void> {
+  if (other === undefined)
+    refuse('builds: give the folder of another build, with host/main.js and gateway/main.js');
+  else await builds({ rounds: Number(values.rounds), seconds: seconds ?? 1, other });
+}
 
 async function load([folder, loadName, gateway]: readonly string[]): Promise<void> {
   if (folder === undefined || loadName === undefined || gateway === undefined) {
