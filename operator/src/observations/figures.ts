@@ -86,6 +86,8 @@ function rootsOf(windows: Windows, current: string, tell: Tell): readonly Observ
     );
     const answered = seen.get('calls') - seen.get('failures');
     const at = `root ${fn} ${call}`;
+    const samples = Math.round(tell(`${at} samples`, Math.ceil(seen.get('calls')), SAMPLES));
+    const failures = tell(`${at} failures`, seen.get('failures'), { ...SAMPLES, least: 1 });
     const rate = fading.get('calls') / listenedSeconds;
     const duration = (name: string, ms: number): number | null =>
       answered >= 0.5 ? tell(`${at} ${name}`, ms, { samples: answered, least: LEAST_MS }) : null;
@@ -93,12 +95,12 @@ function rootsOf(windows: Windows, current: string, tell: Tell): readonly Observ
       function: fn,
       call,
       ratePerSecond: tell(`${at} rate`, rate, { samples: fading.get('calls') }),
-      samples: Math.round(tell(`${at} samples`, Math.ceil(seen.get('calls')), SAMPLES)),
+      samples,
       meanMs: duration('mean', seen.get('latencyMs') / answered),
       deviationMs: duration('deviation', deviationOf(seen.counts)),
       p50Ms: duration('p50', quantileOf(seen.counts, 0.5)),
       p99Ms: duration('p99', quantileOf(seen.counts, 0.99)),
-      failures: Math.round(tell(`${at} failures`, seen.get('failures'), { ...SAMPLES, least: 1 })),
+      failures: Math.min(samples, Math.round(failures)),
     };
   });
 }
@@ -139,24 +141,27 @@ function functionFigures(
     edges.flat().filter(({ key }) => key.from === fn),
   );
   const duration = { samples: executions, least: LEAST_MS };
+  const samples = Math.round(tell(`${at} samples`, Math.ceil(executions), SAMPLES));
+  // Samples stand still while these grow; and an instance may start and run nothing.
+  const ofThem = (n: number): number => Math.min(samples, Math.round(n));
   return [
     {
       function: fn,
       artifact,
       architecture: architecture as ObservedFunction['architecture'],
-      samples: Math.round(tell(`${at} samples`, Math.ceil(executions), SAMPLES)),
+      samples,
       cpuMs: tell(`${at} cpu`, own.cpuMs, duration),
       cpuDeviationMs:
         own.cpuDeviationMs === null ? null : tell(`${at} cpu deviation`, own.cpuDeviationMs, duration),
       waitingMs: tell(`${at} waiting`, own.waitingMs, duration),
       waitingDeviationMs: null,
       memoryBytes: memoryOf(sum.peak, `${at} memory`, tell),
-      coldStarts: Math.round(sum.get('starts')),
+      coldStarts: ofThem(sum.get('starts')),
       coldStartMs:
         sum.get('starts') > 0
           ? tell(`${at} start`, sum.get('startMs') / sum.get('starts'), { samples: 4 })
           : null,
-      failures: Math.round(tell(`${at} failures`, sum.get('failures'), { ...SAMPLES, least: 1 })),
+      failures: ofThem(tell(`${at} failures`, sum.get('failures'), { ...SAMPLES, least: 1 })),
     },
   ];
 }
