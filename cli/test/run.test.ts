@@ -210,6 +210,91 @@ test('a run: calls, plan, explain, changes while it runs, and a clean end', { ti
   await at.assertClean();
 });
 
+test(
+  'plans of a run: chosen by a person, gone back from, taken along as a snapshot',
+  { timeout: 90_000 },
+  async () => {
+    await using at = await place();
+    const { options } = at;
+    const run = new Sinter(['run', 'app'], options);
+    const command = (...words: readonly string[]) => sinter(words, options);
+    const current = async (): Promise<string> =>
+      (JSON.parse((await command('explain', 'shop', '--json')).out) as { readonly hash: string }).hash;
+    try {
+      await run.until(/files are watched/);
+      const apart = await current();
+      const none = await command('approve', 'shop');
+      assert.match(
+        none.err,
+        /^error: no plan of shop\/shop waits for approval; .*there is [0-9a-f]{10} \(Current\)$/m,
+      );
+      assert.match((await command('revert', 'shop')).err, /^error: shop\/shop: no plan that ran before/);
+
+      const manifest = FILES['app/app.yaml'] ?? '';
+      await at.write(
+        'app/app.yaml',
+        manifest.replace('policyRef: { name: apart }', 'policyRef: { name: grouped }'),
+      );
+      await run.until(/drained {2}shop-/);
+      const grouped = await current();
+      assert.notEqual(grouped, apart);
+
+      const reverted = await command('revert', 'shop');
+      assert.deepEqual([reverted.code, reverted.err], [0, '']);
+      assert.match(reverted.out, new RegExp(`^shop/shop: planRef is ${apart}, it was empty; it runs$`, 'm'));
+      assert.equal(await current(), apart);
+      assert.equal((await command('invoke', 'shop/front', '-d', '{"n":4}')).out, '{"price":8}');
+      assert.match(run.out, new RegExp(`^shop: plan ${apart} runs now: it was chosen by hand$`, 'm'));
+      const approved = await command('approve', 'shop', grouped, '--json');
+      assert.deepEqual(JSON.parse(approved.out), {
+        namespace: 'shop',
+        workflow: 'shop',
+        planRef: grouped,
+        was: apart,
+        current: grouped,
+      });
+      assert.equal(await current(), grouped);
+      const any = await command('approve', 'shop', '--any');
+      assert.match(any.out, new RegExp(`planRef is empty, it was ${grouped}: the policy decides again`));
+      const unknown = await command('approve', 'shop', '0000000000');
+      assert.deepEqual([unknown.code, unknown.out], [1, '']);
+      assert.match(unknown.err, /^error: there is no plan '0000000000' of shop\/shop; there are /);
+
+      const snapshot = await command('snapshot', 'shop');
+      assert.deepEqual([snapshot.code, snapshot.err], [0, '']);
+      await at.write('s.json', snapshot.out);
+      const planned = await command('plan', '-f', 'app', '--snapshot', 's.json', '--json');
+      const alone = await command('plan', '--snapshot', 's.json', '--json');
+      assert.equal(planned.out, alone.out);
+      const plans = JSON.parse(planned.out) as {
+        readonly workflows: readonly [{ hash: string; changes: boolean }];
+      };
+      assert.deepEqual([plans.workflows[0].hash, plans.workflows[0].changes], [grouped, false]);
+      assert.match(
+        (await command('snapshot', 'ship')).err,
+        /^error: workflow 'ship' does not run on this machine/,
+      );
+
+      await at.write(
+        'app/app.yaml',
+        manifest.replace('policyRef:', `planRef: { hash: ${apart} }\n  policyRef:`),
+      );
+      await run.until(/the policy decides\n[^]*plan [0-9a-f]{10}\n {2}started/);
+      assert.equal(await current(), apart);
+      const written = await command('approve', 'shop', grouped);
+      assert.equal(written.code, 1);
+      assert.match(
+        written.err.replaceAll(/\s+/g, ' '),
+        /the manifests of shop\/shop write spec\.planRef\.hash/,
+      );
+    } finally {
+      run.process.kill('SIGINT');
+      assert.equal((await run.ended).code, 0);
+    }
+    await at.assertClean();
+  },
+);
+
 test('bad manifests at the start: said, and nothing is started', async () => {
   await using at = await place({ 'app/price.mjs': 'no code' });
   const { code, err, out } = await sinter(['run', 'app'], at.options);

@@ -219,7 +219,8 @@ class Voice {
   news(news: PlanNews): void {
     if (this.#closed) return;
     const { namespace, workflow, kind, hash, message } = news;
-    if (kind === 'Promoted') this.#hashes.set(`${namespace}/${workflow}`, hash);
+    if (kind === 'Promoted' || (kind === 'Chosen' && hash !== ''))
+      this.#hashes.set(`${namespace}/${workflow}`, hash);
     if (this.#options.json) {
       this.#json({ event: 'plan', ...news });
       return;
@@ -230,6 +231,7 @@ class Voice {
       Tried: out.colors.cyan,
       Promoted: out.colors.green,
       Withdrawn: out.colors.yellow,
+      Chosen: out.colors.cyan,
     };
     for (const line of hanging('', plain(`${workflow}: ${message}`))) out.line(paint[kind](line));
   }

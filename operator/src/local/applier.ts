@@ -209,7 +209,10 @@ const planned = ({ plan, named }: Applicable): Pick<AppliedWorkflow, 'hash' | 'p
 function findingsOf(taken: Taken, workflow: WorkflowObject, given: string): readonly Finding[] {
   const object = { kind: 'Workflow', namespace: namespaceOf(workflow), name: workflow.metadata.name };
   const place = (hash: string) => ({ object, field: 'spec.planRef.hash', given: hash });
-  const remedy = `to go on to the plan that these objects give, write ${given} there or leave it empty`;
+  const { name } = object;
+  const isWritten = workflow.spec.planRef.hash !== '';
+  const how = isWritten ? `write ${given} there or leave it empty` : `use 'sinter approve ${name} --any'`;
+  const remedy = `to go on to the plan that these objects give, ${how}`;
   switch (taken.kind) {
     case 'Runs': {
       if (!taken.chosen) return [];

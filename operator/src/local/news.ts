@@ -29,6 +29,11 @@ export const triedText = (plan: Applicable, beside: Applicable): string =>
 export const offerText = (plan: Applicable): string =>
   `${planText(plan)} promises more than what runs${promiseOf(plan)}; sinter approve ${plan.plan.workflow} takes it`;
 
+export const chosenText = (hash: string): string =>
+  hash === ''
+    ? 'no plan is chosen by hand any more: the policy decides'
+    : `plan ${hash} runs now: it was chosen by hand`;
+
 export function endText({ plan, beside }: Tried, trial: Trial, { outcome, message }: TrialEnd): string {
   const { current, candidate } = trial.totals;
   const [before, after] = [figuresOf(current, candidate), figuresOf(candidate, current)];

@@ -27,7 +27,7 @@ import { ControlRefusal } from './control.ts';
 import type { Deployed, Deployment, Target } from './deployment.ts';
 import { History } from './history.ts';
 import type { Applicable } from './history.ts';
-import { endText, offerText, triedText } from './news.ts';
+import { chosenText, endText, offerText, triedText } from './news.ts';
 import { pricingOf } from './pricing.ts';
 import type { PlanNews, RunPlan } from './run.ts';
 import type { Sight } from './sight.ts';
@@ -157,6 +157,7 @@ export class Optimiser {
       if (!ok) throw new ControlRefusal(409, `plan ${hash} does not run: ${problem ?? 'a unit failed'}`);
     }
     this.#choice = hash;
+    this.#say('Chosen', hash, chosenText(hash));
   }
 
   /** Goes on with the trial, or looks for a better plan. Says whether what others are told of it has changed. */

@@ -58,7 +58,7 @@ export interface AppliedWorkflow {
 export interface PlanNews {
   readonly namespace: string;
   readonly workflow: string;
-  readonly kind: 'Offered' | 'Tried' | 'Promoted' | 'Withdrawn';
+  readonly kind: 'Offered' | 'Tried' | 'Promoted' | 'Withdrawn' | 'Chosen';
   /** Hash of the plan that it is about. */
   readonly hash: string;
   /** In words: what, why, and by how much. */
