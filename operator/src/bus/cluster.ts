@@ -8,6 +8,7 @@
  * What is asked while the bus is away rejects with BusAway within ASK_LIMIT_MS: come again later, nothing is buffered.
  */
 import type { EntryRecord, InstanceKey, RouteRecord, UnitScope, WorkflowKey } from '@sinter/contract';
+import type { ObservationsRecord } from '../observations/index.ts';
 import type { PutModule } from './modules.ts';
 import type { Change } from './provision.ts';
 import type { Reports } from './reports.ts';
@@ -45,6 +46,7 @@ export interface BusStore {
   discardAsync(workflow: WorkflowKey): Promise<readonly Change[]>;
   readonly routes: Records<RouteRecord>;
   readonly entries: Records<EntryRecord>;
+  readonly observations: Records<ObservationsRecord>;
 }
 
 /**

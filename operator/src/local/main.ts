@@ -20,6 +20,8 @@ import type { NewCredential } from '../bus/credentials.ts';
 import { CREDENTIAL_LIFETIME_MS, createKeys, revoke } from '../bus/keys.ts';
 import type { BusKeys, Validity } from '../bus/keys.ts';
 import { listenToInstances } from '../bus/listen.ts';
+import { RecordKeeper } from '../bus/recordKeeper.ts';
+import { Sight } from '../bus/sight.ts';
 import { putModule } from '../bus/modules.ts';
 import { hubManager, provisionAsync, provisionBuckets, provisionNamespace } from '../bus/provision.ts';
 import { Reports } from '../bus/reports.ts';
@@ -39,7 +41,6 @@ import { locateNatsServer } from './nats/locate.ts';
 import { HUB, startServers } from './nats/servers.ts';
 import type { Servers } from './nats/servers.ts';
 import { userDockerConfig } from './pulling.ts';
-import { Sight } from './sight.ts';
 import { snapshotText } from '../snapshot/index.ts';
 import type { ApplyReport, LocalRun, LocalRunOptions, LogRecord, RawObject, WorkflowFigures } from './run.ts';
 import { removeState, runsFolder, stateFileOf, writeState } from './stateFile.ts';
@@ -60,6 +61,8 @@ const TRIES = 3;
 const DIAL_MS = 2_000;
 /** How long revocations are gathered. */
 const REVOKE_MS = 1_000;
+/** How often what was observed is looked at, whether it is to be kept. */
+const KEEP_MS = 5_000;
 /** How often plans are looked at: as often as figures come. */
 const LOOK_MS = 1_000;
 
@@ -116,6 +119,9 @@ class Run implements LocalRun {
   #book: RouteBook | undefined;
   #keeper: CredentialKeeper | undefined;
   #sight: Sight | undefined;
+  /** Where the run's state is kept: what was observed is, too. */
+  #records: RecordKeeper | undefined;
+  #keeping: NodeJS.Timeout | undefined;
   #applier: Applier | undefined;
   #gateway: Child | undefined;
   #gatewayCredential: NewCredential | undefined;
@@ -187,7 +193,7 @@ class Run implements LocalRun {
       () => this.#keys,
       () => this.#validity(),
     );
-    this.#sight = new Sight(this.#machines, Date.now);
+    this.#sight = this.#newSight(this.#book);
     listenToInstances(nc, {
       onAnnouncement: (announcement) => {
         this.#reports.announced(announcement);
@@ -232,6 +238,25 @@ class Run implements LocalRun {
 
   apply(objects: readonly RawObject[]): Promise<ApplyReport> {
     return this.#change(() => this.#apply(objects));
+  }
+
+  #newSight(book: RouteBook): Sight {
+    const machines = new Map(this.#machines.map((m) => [m.name, m] as const));
+    const sight = new Sight({ machine: (name) => machines.get(name), now: Date.now });
+    if (this.#options.stateFolder === undefined) return sight;
+    const records = new RecordKeeper({
+      sight,
+      records: book.observations,
+      clock: () => performance.now(),
+      onProblem: ({ workflow }, cause) => {
+        if (this.#stopping) return;
+        const message = `what was observed of ${workflow} was not kept: ${String(cause)}`;
+        this.#log({ level: 'warn', source: 'run', message });
+      },
+    });
+    this.#records = records;
+    this.#keeping = setInterval(() => void records.round(), KEEP_MS).unref();
+    return sight;
   }
 
   #change<T>(change: () => Promise<T>): Promise<T> {
@@ -505,10 +530,12 @@ class Run implements LocalRun {
     clearInterval(this.#renewal);
     clearTimeout(this.#looking);
     clearTimeout(this.#revoking);
+    clearInterval(this.#keeping);
     await removeState(this.stateFile);
     await this.#control?.stop();
     await this.#gateway?.stop(STOP_GRACE_MS);
     await Promise.all((this.#applier?.deployments ?? []).map((d) => d.stop(UNIT_GRACE_MS)));
+    await this.#records?.round('Last');
     await this.#nc?.close();
     await this.#servers?.stop();
     // What was on its way back has failed by now, or came back after all.

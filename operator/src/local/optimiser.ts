@@ -17,10 +17,12 @@ import { isError } from '../model/finding.ts';
 import type { Machine, WorkflowName, WorkflowObject } from '../model/nouns.ts';
 import { planShape, propose } from '../resources/index.ts';
 import type { Proposal } from '../resources/index.ts';
-import type { CurrentPlan, Snapshot, Trials } from '../snapshot/index.ts';
+import { gather } from '../snapshot/index.ts';
+import type { CurrentPlan, GatherInput, Snapshot, Trials } from '../snapshot/index.ts';
 import { NO_EVIDENCE } from '../rollout/evidence.ts';
 import type { Evidence } from '../rollout/evidence.ts';
 import { NO_MEMORY, afterTrial, budgetOf, counted, refusalOf, trialsOf } from '../rollout/memory.ts';
+import type { Memory } from '../rollout/memory.ts';
 import { PACE, startTrial, trialStep } from '../rollout/trial.ts';
 import type { Pace, Trial, TrialEnd, TrialTerms } from '../rollout/trial.ts';
 import { ControlRefusal } from './control.ts';
@@ -30,7 +32,7 @@ import type { Applicable } from './history.ts';
 import { chosenText, endText, offerText, triedText } from './news.ts';
 import { pricingOf } from './pricing.ts';
 import type { PlanNews, RunPlan } from './run.ts';
-import type { Sight } from './sight.ts';
+import type { Sight } from '../bus/sight.ts';
 import type { World } from './world.ts';
 
 export interface Declared {
@@ -76,10 +78,12 @@ export class Optimiser {
   #sinceMs = 0;
   /** Hash of the plan that somebody chose in this run; empty: none. What the manifests choose comes before it. */
   #choice = '';
+  /** When a better plan was looked for last, and from what. */
+  #planned = { figures: '', atMs: 0 };
   /** Hash of the last plan that was offered. */
   #offered = '';
   #trial: Tried | undefined;
-  #memory = NO_MEMORY;
+  #memory = GENEROUS;
 
   constructor(options: OptimiserOptions) {
     this.#options = options;
@@ -101,17 +105,18 @@ export class Optimiser {
 
   /** What a plan would be made from now; undefined: nothing is declared. */
   snapshot(): Snapshot | undefined {
-    return this.#declared && this.propose(this.#declared, trialsOf(this.#memory))?.snapshot;
+    return this.#declared && gather(this.#input(this.#declared, trialsOf(this.#memory)));
   }
 
-  /** A plan for what is declared. Where nothing is said: in the groups that run, as far as what is declared allows them. */
-  propose(
-    { world }: Declared,
-    trials: Trials = { ...trialsOf(this.#memory), ...KEEP },
-  ): Proposal | undefined {
+  /** A plan for what is declared, in the groups that run, as far as it allows them. */
+  propose(declared: Declared): Proposal | undefined {
+    return propose(this.#input(declared, { ...trialsOf(this.#memory), ...KEEP }));
+  }
+
+  #input({ world }: Declared, trials: Trials): GatherInput {
     const { workflow, machines, sight, now } = this.#options;
     const running = this.#runningHash;
-    return propose({
+    return {
       application: world.application,
       workflow,
       machines,
@@ -119,7 +124,7 @@ export class Optimiser {
       ...(running === '' ? {} : { observations: sight.of(workflow).figures(running, now()) }),
       trials,
       nowMs: now(),
-    });
+    };
   }
 
   /** Makes what is declared run, by this plan of it unless somebody chose another one. */
@@ -127,7 +132,7 @@ export class Optimiser {
     const content = contentOf(plan.snapshot);
     if (content !== this.#content) {
       this.#history.clear();
-      this.#memory = { ...NO_MEMORY, ledger: this.#memory.ledger };
+      this.#memory = { ...GENEROUS, ledger: this.#memory.ledger };
       this.#content = content;
     }
     this.#declared = declared;
@@ -176,8 +181,14 @@ export class Optimiser {
     return true;
   }
 
+  /** Another plan than the one that runs; looked for where figures have changed, and now and then. */
   #better(declared: Declared): Applicable | undefined {
-    const found = this.propose(declared, trialsOf(this.#memory));
+    const input = this.#input(declared, trialsOf(this.#memory));
+    const figures = JSON.stringify([input.observations, input.trials]);
+    const { nowMs } = input;
+    if (figures === this.#planned.figures && nowMs < this.#planned.atMs + REPLAN_MS) return undefined;
+    this.#planned = { figures, atMs: nowMs };
+    const found = propose(input);
     if (!found?.named || found.named.hash === this.#runningHash) return undefined;
     if (found.plan.findings.some(isError) || found.snapshot.policy.spec.mode === 'Off') return undefined;
     return this.#history.keep({ ...found, named: found.named });
@@ -296,11 +307,17 @@ export interface Tried {
   readonly beside: Applicable;
 }
 
+/** What is planned may follow from the time too: a cool-down ends, a plan that lost may be tried again. */
+const REPLAN_MS = 10_000;
+
+/** As if so many calls had come before: on a laptop nobody is hurt by calls that a losing plan gets. */
+const GENEROUS: Memory = { ...NO_MEMORY, ledger: { ...NO_MEMORY.ledger, calls: 10_000 } };
+
 /** Nobody waits on a laptop for as long as a cluster can. */
 const LOCAL_PACE: Pace = {
   ...PACE,
-  warmUpMs: 2_000,
-  blockMs: 1_000,
+  warmUpMs: 3_000,
+  blockMs: 2_000,
   startLimitMs: 30_000,
   downLimitMs: 5_000,
 };

@@ -17,7 +17,8 @@ import type { Pricing } from './tallies.ts';
 import { Windows } from './windows.ts';
 
 export class WorkflowObservations {
-  readonly #workflow: WorkflowKey;
+  readonly workflow: WorkflowKey;
+  #calls = 0;
   #windows = new Windows();
   #steady = new Steady();
   readonly #tallies: Tallies;
@@ -25,13 +26,18 @@ export class WorkflowObservations {
 
   /** `epoch` tells the sums of this process from those of every other one. */
   constructor(workflow: WorkflowKey, epoch: string) {
-    this.#workflow = workflow;
+    this.workflow = workflow;
     this.#tallies = new Tallies(epoch);
   }
 
   /** The generation of the route that it goes by; 0: none is known yet. */
   get generation(): number {
     return this.#route?.generation ?? 0;
+  }
+
+  /** Grows with everything that is heard of calls. */
+  get calls(): number {
+    return this.#calls;
   }
 
   /** Goes by this route from now on. */
@@ -45,6 +51,7 @@ export class WorkflowObservations {
   heard(o: Observation, machineClass: string, nowMs: number): void {
     if (!this.#route) return;
     const heard = withinScope(o, this.#route);
+    this.#calls += heard.functions.length + heard.edges.length + heard.entries.length;
     this.#windows.heard(heard, o, machineClass, nowMs);
     this.#tallies.heard(heard, o, machineClass);
   }
@@ -60,13 +67,16 @@ export class WorkflowObservations {
   }
 
   toRecord(): ObservationsRecord {
-    return recordOf(this.#workflow, this.#windows, this.#steady);
+    return recordOf(this.workflow, this.#windows, this.#steady);
   }
 
-  /** Goes on from what was kept, as if no time had passed since; false where that cannot be read. */
+  /**
+   * Goes on from what was kept, as if no time had passed since. False: it cannot be read, or is of a shorter time than has
+   * been listened here.
+   */
   restore(record: unknown): boolean {
-    const read = readRecord(this.#workflow, record);
-    if (!read) return false;
+    const read = readRecord(this.workflow, record);
+    if (!read || read.windows.knownMs < this.#windows.knownMs) return false;
     this.#windows = read.windows;
     this.#steady = read.steady;
     if (this.#route) this.#windows.follow(this.#route);
