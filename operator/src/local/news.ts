@@ -17,17 +17,18 @@ const planText = ({ plan, named }: Applicable): string => {
 
 const counted = (n: number, what: string): string => `${String(n)} ${what}${n === 1 ? '' : 's'}`;
 
-/** What was promised, where the plan says it. */
-function promiseOf({ plan }: Applicable): string {
-  const found = plan.decisions.find((d) => d.about === plan.workflow && d.margin !== '');
-  return found ? `: ${found.message} (${found.margin})` : '';
+/** What it promises, where anything is known of both. */
+function promiseOf({ plan: { prediction, baseline } }: Applicable): string {
+  if (!prediction || !baseline) return '';
+  const latency = `root calls of ${change(baseline.latencyMs, prediction.latencyMs)}`;
+  return `, promises ${latency}, cost ${percent(baseline.cost, prediction.cost)}`;
 }
 
 export const triedText = (plan: Applicable, beside: Applicable): string =>
   `trying ${planText(plan)} beside ${planText(beside)}${promiseOf(plan)}`;
 
 export const offerText = (plan: Applicable): string =>
-  `${planText(plan)} promises more than what runs${promiseOf(plan)}; sinter approve ${plan.plan.workflow} takes it`;
+  `${planText(plan)} waits for approval${promiseOf(plan)}; sinter approve ${plan.plan.workflow} takes it`;
 
 export const chosenText = (hash: string): string =>
   hash === ''
@@ -48,20 +49,23 @@ export function endText({ plan, beside }: Tried, trial: Trial, { outcome, messag
 function figuresText(before: Figures, after: Figures): readonly string[] {
   if (before.calls === 0 || after.calls === 0) return [];
   const pair = (what: string, a: number | undefined, b: number | undefined): readonly string[] =>
-    a === undefined || b === undefined ? [] : [`${what} ${ms(a)} → ${ms(b)}`];
+    a === undefined || b === undefined ? [] : [`${what} ${change(a, b)}`];
+  const cost = [before.costPerCall, after.costPerCall];
   return [
     ...pair('root call p50', before.p50Ms, after.p50Ms),
     ...pair('p99', before.p99Ms, after.p99Ms),
-    ...costText(before.costPerCall, after.costPerCall),
-    `failures ${String(before.failures)} → ${String(after.failures)}`,
-    `of ${String(before.calls)} and ${String(after.calls)} calls`,
+    ...(cost.every((c) => c !== undefined) ? [`cost ${percent(...(cost as [number, number]))}`] : []),
+    `${String(before.failures)} of ${String(before.calls)} calls failed before, ` +
+      `${String(after.failures)} of ${String(after.calls)} under it`,
   ];
 }
 
-function costText(before: number | undefined, after: number | undefined): readonly string[] {
-  if (before === undefined || after === undefined || before === 0) return [];
-  const percent = Math.round((after / before - 1) * 100);
-  return [`cost of a call ${percent > 0 ? '+' : percent < 0 ? '−' : '±'}${String(Math.abs(percent))} %`];
+const change = (beforeMs: number, afterMs: number): string =>
+  `${ms(beforeMs)} → ${ms(afterMs)} (${percent(beforeMs, afterMs)})`;
+
+function percent(before: number, after: number): string {
+  const value = before === 0 ? 0 : Math.round((after / before - 1) * 100);
+  return `${value > 0 ? '+' : value < 0 ? '−' : '±'}${String(Math.abs(value))} %`;
 }
 
-const ms = (value: number): string => `${value < 10 ? value.toFixed(2) : value.toFixed(1)} ms`;
+const ms = (value: number): string => `${value.toPrecision(3)} ms`;

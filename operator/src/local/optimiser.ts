@@ -19,6 +19,7 @@ import { planShape, propose } from '../resources/index.ts';
 import type { Proposal } from '../resources/index.ts';
 import { gather } from '../snapshot/index.ts';
 import type { CurrentPlan, GatherInput, Snapshot, Trials } from '../snapshot/index.ts';
+import type { WorkflowObservations } from '../observations/index.ts';
 import { NO_EVIDENCE } from '../rollout/evidence.ts';
 import type { Evidence } from '../rollout/evidence.ts';
 import { NO_MEMORY, afterTrial, budgetOf, counted, refusalOf, trialsOf } from '../rollout/memory.ts';
@@ -32,7 +33,6 @@ import type { Applicable } from './history.ts';
 import { chosenText, endText, offerText, triedText } from './news.ts';
 import { pricingOf } from './pricing.ts';
 import type { PlanNews, RunPlan } from './run.ts';
-import type { Sight } from '../bus/sight.ts';
 import type { World } from './world.ts';
 
 export interface Declared {
@@ -42,7 +42,8 @@ export interface Declared {
 
 /** What the run provides. */
 export interface OptimiserPorts {
-  readonly sight: Sight;
+  /** What was seen of a workflow. */
+  readonly sight: { of(workflow: WorkflowName): Pick<WorkflowObservations, 'figures' | 'evidence'> };
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly onNews: (news: PlanNews) => void;
