@@ -63,8 +63,9 @@ export function pricesOf(price: {
 
 /** What one unit is to the model, whatever else is in the plan. */
 export interface UnitFigures {
-  /** Of one instance. */
+  /** Of one instance: what it can run on, and what it has reserved. */
   readonly cores: number;
+  readonly reservedCores: number;
   readonly reservedBytes: number;
   readonly usedBytes: number;
   /** CPU that its functions use, in cores per instance. */
@@ -129,7 +130,7 @@ export class UnitTable {
   set(row: number, unit: UnitFigures, prices: Prices): void {
     const { cores, load, instances, reservedBytes, usedBytes } = unit;
     const paidBytes = prices.model === 'Provisioned' ? reservedBytes : usedBytes;
-    const paidCores = prices.model === 'Provisioned' ? cores : 0;
+    const paidCores = prices.model === 'Provisioned' ? unit.reservedCores : 0;
     this.stretch[row] = stretch(cores, load);
     this.speed[row] = Math.max(1, 1 / cores);
     this.coreMs[row] = queue(cores, load) / cores;
@@ -239,11 +240,17 @@ export class Model {
       const f = order[i] ?? 0;
       this.#run(f);
       const rate = rootRate[f] ?? 0;
-      if (rate > 0) waited += rate * ((this.tookMs[f] ?? 0) + this.#asleep(this.unitOf[f] ?? -1));
+      if (rate > 0) waited += rate * this.rootMs(f);
     }
     this.latencyMs = waited / rootsPerSecond;
     this.#pay();
     return this.#judge(objective);
+  }
+
+  /** What a root call by this entry takes; to be asked after `score`. */
+  rootMs(f: number): number {
+    const ms = (this.tookMs[f] ?? 0) + this.#asleep(this.unitOf[f] ?? -1);
+    return (this.figures.rootScale[f] ?? 1) * ms + (this.figures.rootOffsetMs[f] ?? 0);
   }
 
   #judge(objective: Objective): number {

@@ -13,9 +13,9 @@ import type { Edge } from '../model/nouns.ts';
 import { entriesOf } from '../model/graph.ts';
 import { bytesOf, cpuMillisOf } from '../model/quantity.ts';
 import type { ObservedEdge, ObservedFunction, ObservedRoot } from '../snapshot/observations.ts';
-import { channelApart } from './channels.ts';
 import { instancesOf } from './facts.ts';
 import type { Facts } from './facts.ts';
+import { channelApart } from './placement.ts';
 import { artifactsUsed } from './runtimes.ts';
 
 const MB = 1e6;
@@ -36,7 +36,7 @@ const PRIOR_FUNCTION_BYTES = 5 * MB;
 /** As long as a unit's pod takes from its creation to its first answer, where nothing was measured. */
 const PRIOR_COLD_MS = 250;
 /** A limit of nothing would make every call endless. */
-const LEAST_CORES = 0.001;
+export const LEAST_CORES = 0.001;
 /** Rate of each entry where nobody counted root calls, per second. */
 const ASSUMED_RATE = 1;
 /** An async call is passed on at most this often (D6), so work that feeds itself ends here. */
@@ -88,9 +88,16 @@ export interface Figures {
   /** What one call takes beyond its callee: in one process, and in two. For an async edge both are that of the queue. */
   readonly togetherMs: Float64Array;
   readonly apartMs: Float64Array;
+  /** Relative standard error of what was measured of an edge; 0: nothing was, or it was written by hand. */
+  readonly edgeError: Float64Array;
+  /** Samples behind an edge's figures. */
+  readonly edgeSamples: Float64Array;
   readonly edges: readonly Edge[];
   /** Callees before callers along sync edges. */
   readonly order: Int32Array;
+  /** By entry: what the model's latency is multiplied by, and what is added to it, to meet what was measured (`study.ts`). */
+  readonly rootScale: Float64Array;
+  readonly rootOffsetMs: Float64Array;
   /** Root calls per second that somebody waits for, all entries. */
   readonly rootsPerSecond: number;
   /** Nobody counted root calls: each entry is taken to have one a second. */
@@ -113,6 +120,8 @@ export function figuresOf(facts: Facts): Figures {
     ...declaredArrays(names, facts),
     ...graph,
     ...rates,
+    rootScale: new Float64Array(names.length).fill(1),
+    rootOffsetMs: new Float64Array(names.length),
     order: calleesFirst(names.length, graph),
     rootsPerSecond: sum(rates.rootRate),
     rootsAssumed: roots.assumed,
@@ -240,6 +249,8 @@ function edgeArrays(facts: Facts, index: ReadonlyMap<string, number>) {
     to: Int32Array.from(edges, (e) => at(e.to)),
     isSync: Uint8Array.from(edges, (e) => (e.call === 'Sync' ? 1 : 0)),
     calls: Float64Array.from(edges, (_, i) => rows[i]?.callsPerExecution ?? 1),
+    edgeError: Float64Array.from(rows, (row) => (row && row.samples > 0 ? 1 / Math.sqrt(row.samples) : 0)),
+    edgeSamples: Float64Array.from(rows, (row) => row?.samples ?? 0),
     parallel: Float64Array.from(edges, (_, i) => rows[i]?.parallel ?? 0),
     togetherMs: Float64Array.from(edges, (e, i) => overhead(i, e.call === 'Async' ? 'Queue' : 'InProcess')),
     apartMs: Float64Array.from(edges, (e, i) =>

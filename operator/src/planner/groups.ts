@@ -38,8 +38,10 @@ export class Groups {
   readonly #pinned: Int32Array;
   readonly #current: Int32Array;
   readonly #isReserved: boolean;
+  readonly #isLimited: boolean;
   readonly #unit: Mutable<UnitFigures> = {
     cores: 1,
+    reservedCores: 1,
     reservedBytes: 0,
     usedBytes: 0,
     load: 0,
@@ -67,6 +69,7 @@ export class Groups {
     this.#pinned = Int32Array.from(members, (_, i) =>
       figures.known[i] === 1 ? -1 : (this.#current[i] ?? -1),
     );
+    this.#isLimited = facts.snapshot.enforcesLimits;
     this.#isReserved = policy.spec.price.model === 'Provisioned';
   }
 
@@ -129,18 +132,18 @@ export class Groups {
   /** Whether work that nobody waits for would keep the cores from what somebody waits for. */
   starves(members: Members, count: number): boolean {
     if (count < 2) return false;
-    const { rate, waitedRate, limitCores } = this.figures;
-    let [cores, load, later, isWaited] = [0, 0, 0, false];
+    const { rate, waitedRate } = this.figures;
+    let later = 0;
+    let isWaited = false;
     for (let i = 0; i < count; i++) {
       const f = members[i] ?? 0;
-      const own = loadOf(this.figures, f);
       const waited = waitedRate[f] ?? 0;
-      cores += limitCores[f] ?? 0;
-      load += own;
-      if ((rate[f] ?? 0) > waited) later += own * (1 - waited / (rate[f] ?? 1));
+      if ((rate[f] ?? 0) > waited) later += loadOf(this.figures, f) * (1 - waited / (rate[f] ?? 1));
       isWaited ||= waited > 0;
     }
-    return isWaited && later > 0 && load > STARVING_RHO * cores;
+    if (!isWaited || later === 0) return false;
+    const { load, cores } = this.unit(members, count);
+    return load > STARVING_RHO * cores;
   }
 
   /** The unit that these would be. The same object each time: it is to be read before the next question. */
@@ -159,7 +162,8 @@ export class Groups {
       homes &= this.#homes[f] ?? 0;
     }
     const first = members[0] ?? 0;
-    unit.cores = Math.min(cores, this.#coresOf(homes));
+    unit.cores = Math.min(this.#isLimited ? cores : Infinity, this.#coresOf(homes));
+    unit.reservedCores = cores;
     unit.usedBytes = used;
     unit.reservedBytes =
       PROCESS_BYTES + (this.#isReserved && isKnown ? fittedBytes(used - PROCESS_BYTES, limit) : limit);

@@ -40,6 +40,8 @@ export interface GatherInput {
   readonly machines: readonly Machine[];
   /** The plan that runs, or null before the first. */
   readonly current: CurrentPlan | null;
+  /** Whether processes are held to their CPU limits; absent: they are. */
+  readonly enforcesLimits?: boolean;
   /** Absent: nothing was measured. */
   readonly observations?: Observations;
   /** Absent: no plan was ever tried. */
@@ -60,6 +62,7 @@ export function gather(input: GatherInput): Snapshot | undefined {
     functions: functionsOf(application, workflow),
     policy: resolvePolicy(application, workflow),
     machines: [...machines].sort(byName).map(machineAlone),
+    enforcesLimits: input.enforcesLimits ?? true,
     observations: ofGraph(input.observations ?? NO_OBSERVATIONS, workflow.spec),
     current: current && { ...shapeAlone(current), ...defined('sinceMs', current.sinceMs) },
     trials: trialsAlone(input.trials ?? NO_TRIALS),

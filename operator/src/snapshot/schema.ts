@@ -137,6 +137,12 @@ export const snapshotSchema = z.object({
     .prefault({})
     .describe('What may be decided, and towards what.'),
   machines: z.array(machine).max(10_000).describe('The machines that units may run on.'),
+  enforcesLimits: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Whether processes are held to their CPU limits: on a cluster they are, on a laptop they are not.',
+    ),
   observations: observationsSchema.prefault({}).describe('What was measured.'),
   current: current.nullable().default(null).describe('The plan that runs; null: none does.'),
   trials: trials.prefault({}).describe('What became of other plans.'),

@@ -21,6 +21,8 @@ export interface Snapshot {
   readonly policy: ResolvedPolicy;
   /** By name. */
   readonly machines: readonly Machine[];
+  /** Whether processes are held to their CPU limits: on a cluster they are, on a laptop they are not. */
+  readonly enforcesLimits: boolean;
   /** What was measured, under the plan that runs. */
   readonly observations: Observations;
   readonly current: CurrentPlan | null;
