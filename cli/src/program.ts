@@ -91,15 +91,14 @@ const addRun: Adder = (program, terminal, onExit) => {
 const addDemo: Adder = (program, terminal, onExit) => {
   program
     .command('demo')
-    .description('send recorded calls under two policies and compare them; ends by itself within 30 s')
-    .argument(
-      '[path]',
-      'a folder with manifests, two policies and readings/*.jsonl; without it the traffic example',
-    )
+    .description('watch a workflow without any grouping get better under recorded calls; ends by itself')
+    .argument('[path]', 'a folder with manifests and readings/*.jsonl; without it the traffic example')
+    .option('--seconds <n>', 'how long a better plan is looked for, at most', whole(1, 3_600), 60)
     .option('--json', 'print exactly one JSON object')
-    .action(async (path: string | undefined, o: { json?: true }) => {
+    .action(async (path: string | undefined, o: { seconds: number; json?: true }) => {
       const { demoCommand } = await import('./commands/demo.ts');
-      onExit(await demoCommand({ path: path ?? exampleFolder(), json: o.json === true }, terminal));
+      const { seconds } = o;
+      onExit(await demoCommand({ path: path ?? exampleFolder(), seconds, json: o.json === true }, terminal));
     });
 };
 

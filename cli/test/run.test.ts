@@ -389,7 +389,10 @@ test('a run as lines of JSON', { timeout: 60_000 }, async () => {
 
 interface DemoJson {
   readonly workflow: string;
+  readonly news: readonly { readonly kind: string }[];
+  readonly between: { readonly sent: number; readonly ok: number; readonly failed: number };
   readonly plans: readonly {
+    readonly title: string;
     readonly hash: string;
     readonly units: readonly {
       readonly name: string;
@@ -413,43 +416,41 @@ interface DemoJson {
   }[];
 }
 
-test('a demo: two plans, every call counted, one JSON object, within 30 s', { timeout: 60_000 }, async () => {
-  await using at = await place();
-  const startedAt = performance.now();
-  const { code, out, err } = await sinter(['demo', 'app', '--json'], at.options);
-  assert.equal(code, 0, err);
-  assert.ok(performance.now() - startedAt < 30_000);
-  const { workflow, plans } = JSON.parse(out) as DemoJson;
-  assert.equal(out.trim().split('\n').length, 1);
-  assert.equal(workflow, 'shop');
-  assert.deepEqual(
-    plans.map(({ units }) => units.map((u) => u.functions.join(' '))),
-    [
-      ['front', 'note', 'price'],
-      ['front price', 'note'],
-    ],
-  );
-  assert.deepEqual(
-    plans.map(({ channels }) => channels.map((c) => `${c.from} ${c.to} ${c.channel}`)),
-    [
-      ['front note Queue', 'front price Node'],
-      ['front note Queue', 'front price InProcess'],
-    ],
-  );
-  for (const plan of plans) {
-    assert.deepEqual(plan.calls, { sent: 20, ok: 20, failed: 0 });
-    const runs = new Map(plan.functions.map(({ name, calls }) => [name, calls]));
-    assert.deepEqual([...runs.keys()].sort(), ['front', 'note', 'price']);
-    assert.deepEqual([runs.get('front'), runs.get('price')], [20, 20]);
-    assert.ok((runs.get('note') ?? 0) >= 20, 'asynchronous work that the warm-up left may be among it');
-    assert.ok(plan.rootMs.p50 > 0 && plan.rootMs.p99 >= plan.rootMs.p50);
-    assert.ok(plan.channels.every((c) => c.reason !== ''));
-    assert.ok(
-      plan.units.every((u) => u.artifacts.length === u.functions.length && u.name.startsWith('shop-')),
+test(
+  'a demo: all apart, and what was found to be better; one JSON object',
+  { timeout: 180_000 },
+  async () => {
+    await using at = await place();
+    const { code, out, err } = await sinter(['demo', 'app', '--json'], at.options);
+    assert.equal(code, 0, err);
+    assert.equal(out.trim().split('\n').length, 1);
+    const { workflow, plans, news, between } = JSON.parse(out) as DemoJson;
+    assert.equal(workflow, 'shop');
+    assert.deepEqual([between.failed, between.sent], [0, between.ok]);
+    assert.ok(between.sent > 0);
+    // On a machine that has much else to do a better plan may not be told from chance in time.
+    assert.equal(plans.length, news.some((one) => one.kind === 'Promoted') ? 2 : 1);
+    const [before, after = before] = plans;
+    assert.deepEqual(
+      [before?.title, before?.units.map((u) => u.functions.join(' '))],
+      ['before', ['front', 'note', 'price']],
     );
-  }
-  await at.assertClean();
-});
+    assert.ok(after === before || (after?.units.length ?? 3) < 3);
+    for (const plan of plans) {
+      assert.deepEqual(plan.calls, { sent: 20, ok: 20, failed: 0 });
+      const runs = new Map(plan.functions.map(({ name, calls }) => [name, calls]));
+      assert.deepEqual([...runs.keys()].sort(), ['front', 'note', 'price']);
+      assert.deepEqual([runs.get('front'), runs.get('price')], [20, 20]);
+      assert.ok((runs.get('note') ?? 0) >= 20, 'asynchronous work that the warm-up left may be among it');
+      assert.ok(plan.rootMs.p50 > 0 && plan.rootMs.p99 >= plan.rootMs.p50);
+      assert.ok(plan.channels.every((c) => c.reason !== ''));
+      assert.ok(
+        plan.units.every((u) => u.artifacts.length === u.functions.length && u.name.startsWith('shop-')),
+      );
+    }
+    await at.assertClean();
+  },
+);
 
 test(
   'a demo whose calls fail says so and ends with 3; text stays within 100 columns',
@@ -457,10 +458,12 @@ test(
   async () => {
     const reading = '{"n":1}\n{"n":1,"fail":true}\n';
     await using at = await place({ 'app/readings/a.jsonl': reading });
-    const { code, out, err } = await sinter(['demo', 'app'], at.options);
+    const { code, out, err } = await sinter(['demo', 'app', '--seconds', '1'], at.options);
     assert.equal(code, 3, err);
-    assert.match(err, /^apart: FunctionFailed: asked to fail$/m);
-    assert.match(out, /^calls answered +1 of 2 +1 of 2$/m);
+    assert.match(err, /^before: FunctionFailed: asked to fail$/m);
+    assert.match(err, /^in between: FunctionFailed: asked to fail$/m);
+    assert.match(out, /^calls answered +1 of 2$/m);
+    assert.match(out, /^No plan was found that measured better under these calls: this one stays\.$/m);
     assert.match(out, /^what to try next$/m);
     assert.deepEqual(
       out.split('\n').filter((line) => Array.from(line).length > 100),
