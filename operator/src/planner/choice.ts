@@ -11,6 +11,7 @@
  *  1. The same snapshot gives the same choice; with the choice as what runs, the choice is what runs.
  *  2. What runs is changed where a rule says no to it, whatever the gain.
  */
+import type { LostPlan } from '../snapshot/snapshot.ts';
 import { sameGrouping } from './assignment.ts';
 import type { Assignment } from './assignment.ts';
 import { listText, percentText } from './decide.ts';
@@ -172,12 +173,8 @@ function searched(running: Option, facts: Facts, study: Study): Verdict {
 function lostBefore(verdict: Verdict, running: Option, facts: Facts, study: Study): Verdict {
   const now = study.assignmentOf(running.units.map((u) => u.functions));
   const free = optionAt(best(study.question([], [now]))?.unitOf ?? now, facts, study);
-  if (gained(free, running, facts, study).outcome !== 'BetterFound') return verdict;
-  const lost = facts.snapshot.trials.lost.find((plan) =>
-    isSameGrouping(optionOf(wishesOfPlan(plan), facts, study), free),
-  );
-  const message = `${groupsText(free)} promises more, but was tried and did not win (${lost?.reason ?? 'Worse'}): it is not tried again before its time`;
-  return { ...verdict, outcome: 'LostBefore', message };
+  const freely = gained(free, running, facts, study);
+  return freely.outcome === 'LostBefore' ? freely : verdict;
 }
 
 /** Plans that were tried, did not win, and are not to be tried again yet. */
@@ -215,8 +212,9 @@ function stepped(running: Option, facts: Facts, study: Study): Verdict {
     study,
   );
   const found = foundOf(option, running, facts, study);
-  if (isLost(option, running, facts)) {
-    const message = `Fusionize would ${step.what}, but that plan was tried and did not win`;
+  const lost = lostAs(option, running, facts);
+  if (lost) {
+    const message = `Fusionize would ${step.what}, ${lostText(lost)}`;
     return { option: running, outcome: 'LostBefore', message, found };
   }
   return { option, outcome: 'NextStep', message: `Fusionize's next step: ${step.what}`, found };
@@ -249,7 +247,8 @@ function gained(option: Option, running: Option, facts: Facts, study: Study): Ve
   }
   if (gain - noise <= 0)
     return keep('GainWithinNoise', `which may be noise: ± ${percentText(noise)} at so few samples`);
-  if (isLost(option, running, facts)) return keep('LostBefore', 'but it was tried and did not win');
+  const lost = lostAs(option, running, facts);
+  if (lost) return keep('LostBefore', lostText(lost));
   return { option: found, outcome: 'BetterFound', message: promise, found };
 }
 
@@ -262,9 +261,9 @@ function foundOf(option: Option, running: Option, facts: Facts, study: Study | u
 }
 
 /** The same groups as a plan that did not win; where those are the groups that run, in the same sizes. */
-function isLost(option: Option, running: Option, facts: Facts): boolean {
+function lostAs(option: Option, running: Option, facts: Facts): LostPlan | undefined {
   const isResizing = isSameGrouping(option, running);
-  return notYet(facts).some(
+  return notYet(facts).find(
     (plan) =>
       plan.units.length === option.units.length &&
       plan.units.every((unit) => {
@@ -274,6 +273,9 @@ function isLost(option: Option, running: Option, facts: Facts): boolean {
       }),
   );
 }
+
+const lostText = ({ reason }: LostPlan): string =>
+  `but it was tried and did not win (${reason}), and is not tried again before its time`;
 
 const sameResources = (a: Sized['resources'], b: Sized['resources']): boolean =>
   a.cpuMillis === b.cpuMillis && a.memoryBytes === b.memoryBytes;

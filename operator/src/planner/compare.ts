@@ -11,6 +11,7 @@ import type { Facts } from './facts.ts';
 import type { DecisionAlternative, PlanPrediction } from './plan.ts';
 import type { Refusal } from './rules.ts';
 import { sized } from './sizes.ts';
+import type { Sized } from './sizes.ts';
 import type { Study } from './study.ts';
 
 export interface Pair {
@@ -47,6 +48,44 @@ export function otherWays(choice: Choice, facts: Facts): OtherWays {
     out.set(pair.a, of.set(pair.b, other));
   }
   return out;
+}
+
+/** A unit of functions that no call connects all: its parts, and what it would come to if each were alone. */
+export interface Mixed {
+  readonly unit: Sized;
+  readonly parts: Groups;
+  readonly other: OtherWay;
+}
+
+export function mixedUnits({ study, scored, units }: Choice, facts: Facts): readonly Mixed[] {
+  if (!study || !scored) return [];
+  return units.flatMap((unit) => {
+    const parts = connectedParts(unit.functions, facts);
+    if (parts.length < 2) return [];
+    const rest = units.filter((u) => u !== unit);
+    const apart = study.predict([...rest, ...parts.map((part) => sized(part, facts, study))]);
+    const other = {
+      prediction: apart.prediction,
+      margin: apart.score / scored.score - 1,
+      chosen: scored.prediction,
+    };
+    return [{ unit, parts, other }];
+  });
+}
+
+/** The functions that calls connect, directly or through each other; the order of the group within each. */
+function connectedParts(group: readonly string[], facts: Facts): Groups {
+  const left = new Set(group);
+  const parts: string[][] = [];
+  for (const start of group) {
+    if (!left.delete(start)) continue;
+    const part = new Set([start]);
+    for (const fn of part) {
+      for (const near of facts.neighbours.get(fn) ?? []) if (left.delete(near)) part.add(near);
+    }
+    parts.push(group.filter((fn) => part.has(fn)));
+  }
+  return parts;
 }
 
 /** The functions of the unit that one is in. */

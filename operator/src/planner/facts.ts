@@ -15,6 +15,8 @@ export interface Facts {
   readonly edges: readonly Edge[];
   /** The same by caller. */
   readonly edgesFrom: ReadonlyMap<string, readonly Edge[]>;
+  /** Callers and callees of each. */
+  readonly neighbours: ReadonlyMap<string, ReadonlySet<string>>;
   /** Names of vertices that are Services. */
   readonly services: ReadonlySet<string>;
 }
@@ -25,7 +27,18 @@ export function factsOf(snapshot: Snapshot): Facts {
   const services = new Set(spec.functions.filter((v) => v.service).map((v) => v.name));
   const known = (name: string): boolean => functions.has(name) || services.has(name);
   const edges = spec.edges.filter((e) => known(e.from) && known(e.to)).sort(byEnds);
-  return { snapshot, functions, edges, edgesFrom: Map.groupBy(edges, (e) => e.from), services };
+  const edgesFrom = Map.groupBy(edges, (e) => e.from);
+  return { snapshot, functions, edges, edgesFrom, neighbours: neighboursOf(edges), services };
+}
+
+function neighboursOf(edges: readonly Edge[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const near = new Map<string, Set<string>>();
+  const add = (a: string, b: string): unknown => near.set(a, (near.get(a) ?? new Set()).add(b));
+  for (const { from, to } of edges) {
+    add(from, to);
+    add(to, from);
+  }
+  return near;
 }
 
 /** An artifact that cannot be used now, and why. */

@@ -6,9 +6,9 @@
  * never be another one.
  */
 import type { Choice } from './choice.ts';
-import { comparison, homeOf, predictedBy } from './compare.ts';
+import { comparison, homeOf, mixedUnits, predictedBy } from './compare.ts';
 import type { OtherWay, OtherWays, Pair } from './compare.ts';
-import { alternative, decision, input, listText, percentText } from './decide.ts';
+import { alternative, decision, input, listText, percentText, unitLabel } from './decide.ts';
 import type { Facts } from './facts.ts';
 import { wishFor } from './grouping.ts';
 import type { Wish } from './grouping.ts';
@@ -38,6 +38,31 @@ export function fusionDecision(pair: Pair, choice: Choice, others: OtherWays, fa
     margin: other ? percentText(other.margin) : '',
   });
 }
+
+/** One more decision for each unit of functions that no call connects: what they share a process for. */
+export const mixedDecisions = (choice: Choice, facts: Facts): readonly Decision[] =>
+  mixedUnits(choice, facts).map(({ unit, parts, other }) => {
+    const [first = [], ...others] = parts;
+    const saved = comparison('Together', other);
+    const wish = wishFor(first[0] ?? '', others[0]?.[0] ?? '', choice.wishes);
+    const isAsked = wish !== undefined && wish.name !== '';
+    return decision({
+      about: unitLabel(unit),
+      kind: 'Fusion',
+      choice: 'Together',
+      reason: isAsked ? 'ManualGroup' : saved.reason,
+      message: `no call connects ${listText(others.flat())} with the others; sharing a process, ${saved.message}`,
+      alternatives: [
+        alternative(
+          `Apart: ${parts.map((part) => `{${listText(part)}}`).join(' ')}`.slice(0, 256),
+          saved.reason,
+          saved.message,
+          predictedBy(other),
+        ),
+      ],
+      margin: percentText(other.margin),
+    });
+  });
 
 function togetherReason(pair: Pair, choice: Choice, other: OtherWay | undefined): Refusal {
   const wish = wishFor(pair.a, pair.b, choice.wishes);

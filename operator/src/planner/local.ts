@@ -20,8 +20,9 @@ const EVERYWHERE_MAX = 40;
 /** A gain must be more than rounding. */
 const LEAST_GAIN = 1e-9;
 
-export function locally(question: Question): Found | undefined {
-  return new LocalSearch(question).run();
+/** The best that was found; `restarts` as many as there is work left for. */
+export function locally(question: Question, restarts = RESTARTS): Found | undefined {
+  return new LocalSearch(question).run(restarts);
 }
 
 class LocalSearch {
@@ -48,13 +49,13 @@ class LocalSearch {
     this.#random = randomFrom(1);
   }
 
-  run(): Found | undefined {
+  run(restarts: number): Found | undefined {
     const apart = Int32Array.from({ length: this.#count }, (_, f) => f);
     for (const start of [apart, ...this.#question.starts]) {
       this.#begin(start);
       this.#descend();
     }
-    for (let i = 0; i < RESTARTS && this.#work < WORK_MAX; i++) {
+    for (let i = 0; i < restarts && this.#work < WORK_MAX; i++) {
       this.#begin(this.#best?.unitOf ?? apart);
       this.#shake();
       this.#descend();

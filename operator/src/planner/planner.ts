@@ -14,7 +14,7 @@ import { decision, input, listText } from './decide.ts';
 import { architecturesOf, commonMachines, factsOf, refusalOf } from './facts.ts';
 import type { Facts } from './facts.ts';
 import { connectedPairs, otherWays } from './compare.ts';
-import { fusionDecision } from './fusion.ts';
+import { fusionDecision, mixedDecisions } from './fusion.ts';
 import type { Decision, Plan, PlanUnit } from './plan.ts';
 import { rolloutDecisions } from './outcome.ts';
 import { isolationDecision, runtimeDecisions } from './runtimes.ts';
@@ -36,6 +36,7 @@ export function plan(snapshot: Snapshot): Plan {
       policyDecision(snapshot),
       ...rolloutDecisions(choice, facts),
       ...connectedPairs(facts).map((pair) => fusionDecision(pair, choice, others, facts)),
+      ...mixedDecisions(choice, facts),
       ...units.flatMap((unit, i) => unitDecisions(unit, choice.units[i], facts)),
       ...channels.map((c) => c.decision),
     ],

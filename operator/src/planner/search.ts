@@ -10,7 +10,7 @@ import { locally } from './local.ts';
 
 /** The best grouping that is not excluded; undefined: there is none. */
 export function best(question: Question): Found | undefined {
-  const found = locally(question);
-  if (question.groups.figures.count > EXACT_MAX) return found;
-  return exactly(question, 1, found ? [found] : [])[0];
+  if (question.groups.figures.count > EXACT_MAX) return locally(question);
+  const near = locally(question, 0);
+  return exactly(question, 1, near ? [near] : [])[0];
 }
