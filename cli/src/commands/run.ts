@@ -8,7 +8,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { startLocalRun } from '@sinter/operator/local/main';
 import { removeState } from '@sinter/operator/local/stateFile';
-import type { ApplyReport, AppliedWorkflow, LocalRun, LogRecord } from '@sinter/operator/local/run';
+import type { ApplyReport, AppliedWorkflow, LocalRun, LogRecord, PlanNews } from '@sinter/operator/local/run';
 import { isError } from '@sinter/operator/model/finding';
 import { declaresWorkflow, isRefused, planPaths, printFindings, requireWorkflow } from '../application.ts';
 import type { Planned } from '../application.ts';
@@ -86,6 +86,9 @@ async function start(options: RunOptions, voice: Voice, signal: AbortSignal): Pr
       },
       onLog: (record) => {
         voice.log(record);
+      },
+      onNews: (news) => {
+        voice.news(news);
       },
     });
   } catch (cause) {
@@ -210,6 +213,27 @@ class Voice {
     const paint = level === 'error' ? err.colors.red : level === 'warn' ? err.colors.yellow : err.colors.dim;
     const lines = hanging(`${fn ?? source}: `, plain(message));
     for (const line of lines) err.line(paint(line));
+  }
+
+  /** What becomes of plans by themselves. */
+  news(news: PlanNews): void {
+    if (this.#closed) return;
+    const { namespace, workflow, kind, hash, message } = news;
+    if (kind === 'Promoted' || (kind === 'Chosen' && hash !== ''))
+      this.#hashes.set(`${namespace}/${workflow}`, hash);
+    if (this.#options.json) {
+      this.#json({ event: 'plan', ...news });
+      return;
+    }
+    const { out } = this.#terminal;
+    const paint = {
+      Offered: out.colors.yellow,
+      Tried: out.colors.cyan,
+      Promoted: out.colors.green,
+      Withdrawn: out.colors.yellow,
+      Chosen: out.colors.cyan,
+    };
+    for (const line of hanging('', plain(`${workflow}: ${message}`))) out.line(paint[kind](line));
   }
 
   refused({ manifests, findings }: Planned): void {

@@ -5,7 +5,7 @@
  * `listen.ts` hears them. An instance is gone when its process has ended (a cluster: when its pod is gone), never by
  * silence: whoever does not speak may still run calls.
  */
-import { HISTOGRAM_BOUNDS_MS } from '@sinter/contract';
+import { quantileOf } from '@sinter/contract';
 import type { Announcement, Histogram, InstanceKey, Observation, UnitKey } from '@sinter/contract';
 
 export interface LatencyFigures {
@@ -220,21 +220,6 @@ const instanceOf = (k: InstanceKey): string => `${k.namespace}/${k.workflow}/${k
 const figuresOf = (sum: Sum): LatencyFigures => ({
   count: sum.count,
   failures: sum.failures,
-  p50Ms: quantile(sum.counts, 0.5),
-  p99Ms: quantile(sum.counts, 0.99),
+  p50Ms: quantileOf(sum.counts, 0.5),
+  p99Ms: quantileOf(sum.counts, 0.99),
 });
-
-/** A quantile of a histogram, in milliseconds: within its bucket (a factor of 1.25 wide) taken as evenly spread. */
-function quantile(counts: readonly number[], q: number): number {
-  const total = counts.reduce((a, b) => a + b, 0);
-  let left = q * total;
-  for (const [i, n] of counts.entries()) {
-    if (n > 0 && left <= n) {
-      const low = i === 0 ? 0 : (HISTOGRAM_BOUNDS_MS[i - 1] ?? 0);
-      const high = HISTOGRAM_BOUNDS_MS[i] ?? low;
-      return low + (high - low) * (left / n);
-    }
-    left -= n;
-  }
-  return 0;
-}

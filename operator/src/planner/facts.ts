@@ -13,6 +13,10 @@ export interface Facts {
   readonly functions: ReadonlyMap<string, SnapshotFunction>;
   /** Every edge whose ends are vertices of the graph, by (from, to). */
   readonly edges: readonly Edge[];
+  /** The same by caller. */
+  readonly edgesFrom: ReadonlyMap<string, readonly Edge[]>;
+  /** Callers and callees of each. */
+  readonly neighbours: ReadonlyMap<string, ReadonlySet<string>>;
   /** Names of vertices that are Services. */
   readonly services: ReadonlySet<string>;
 }
@@ -23,7 +27,18 @@ export function factsOf(snapshot: Snapshot): Facts {
   const services = new Set(spec.functions.filter((v) => v.service).map((v) => v.name));
   const known = (name: string): boolean => functions.has(name) || services.has(name);
   const edges = spec.edges.filter((e) => known(e.from) && known(e.to)).sort(byEnds);
-  return { snapshot, functions, edges, services };
+  const edgesFrom = Map.groupBy(edges, (e) => e.from);
+  return { snapshot, functions, edges, edgesFrom, neighbours: neighboursOf(edges), services };
+}
+
+function neighboursOf(edges: readonly Edge[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const near = new Map<string, Set<string>>();
+  const add = (a: string, b: string): unknown => near.set(a, (near.get(a) ?? new Set()).add(b));
+  for (const { from, to } of edges) {
+    add(from, to);
+    add(to, from);
+  }
+  return near;
 }
 
 /** An artifact that cannot be used now, and why. */
@@ -46,7 +61,7 @@ export function refusalOf(
   if (artifact.sha256 === null && !artifact.image)
     return { reason: 'ModuleMissing', message: 'its module cannot be read' };
   if (artifact.component) return { reason: NOT_YET, message: 'WASM components come later' };
-  if (artifact.type === 'Wasm' && facts.edges.some((e) => e.from === fn.name)) {
+  if (artifact.type === 'Wasm' && facts.edgesFrom.has(fn.name)) {
     return {
       reason: NOT_YET,
       message: `WASM that calls on comes later, and ${fn.name} has edges of its own`,
@@ -68,6 +83,13 @@ export function architecturesOf(fn: SnapshotFunction, facts: Facts): readonly Ar
 }
 
 export const tiersOf = (fn: SnapshotFunction): readonly Tier[] => [...fn.spec.placement.tiers].sort();
+
+/** At least one, until scaling to zero comes. */
+export const instancesOf = ({ spec: { scaling } }: SnapshotFunction): number =>
+  Math.max(
+    1,
+    scaling.mode === 'External' ? (scaling.instances ?? scaling.minInstances) : scaling.minInstances,
+  );
 
 /** What every one of the lists has, in the order of the first. */
 export function common<T>(lists: readonly (readonly T[])[]): readonly T[] {

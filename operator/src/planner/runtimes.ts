@@ -28,6 +28,10 @@ export const artifactOn = (
   facts: Facts,
 ): SnapshotArtifact | undefined => choose(fn, architecture, facts).artifact;
 
+/** The artifacts that a function runs as, on any of the architectures that it is allowed on. */
+export const artifactsUsed = (fn: SnapshotFunction, facts: Facts): ReadonlySet<string> =>
+  new Set(fn.spec.placement.architectures.flatMap((a) => artifactOn(fn, a, facts)?.name ?? []));
+
 function choose(fn: SnapshotFunction, architecture: Architecture, facts: Facts): Choice {
   const usable = fn.artifacts.filter((a) => !refusalOn(a, fn, architecture, facts));
   const [first, ...others] = ranked(usable, facts);

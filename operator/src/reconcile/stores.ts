@@ -186,10 +186,13 @@ function trimPod(pod: Pod): Pod {
 /** Images and volumes of a machine are long and change often. */
 function trimNode(node: Node): Node {
   const { taints } = node.spec ?? {};
-  const { conditions } = node.status ?? {};
+  const { conditions, allocatable } = node.status ?? {};
   return {
     ...node,
     spec: { ...(taints === undefined ? {} : { taints }) },
-    status: { ...(conditions === undefined ? {} : { conditions }) },
+    status: {
+      ...(conditions === undefined ? {} : { conditions }),
+      ...(allocatable === undefined ? {} : { allocatable }),
+    },
   };
 }

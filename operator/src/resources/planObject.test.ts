@@ -5,7 +5,8 @@ import type { WorkflowPlanObject } from '../model/nouns.ts';
 import { plan } from '../planner/planner.ts';
 import { manual, snapshotOf } from '../snapshot/testSnapshot.ts';
 import type { World } from '../snapshot/testSnapshot.ts';
-import { PLAN_BYTES_MAX, workflowPlanObject } from './planObject.ts';
+import { planHash } from './hashes.ts';
+import { PLAN_BYTES_MAX, planShape, workflowPlanObject } from './planObject.ts';
 
 const objectOf = (world: World): WorkflowPlanObject => {
   const snapshot = snapshotOf(world);
@@ -52,4 +53,13 @@ test('the largest workflow fits into 256 KiB, and what is left out is said', () 
 
 test('the same plan has the same bytes', () => {
   assert.equal(JSON.stringify(objectOf(large)), JSON.stringify(objectOf(large)));
+});
+
+test('the shape of a plan is the same from the plan and from its object', () => {
+  const snapshot = snapshotOf({ functions: ['a', 'b', 'c'], edges: ['a>b', 'b~c'], policy: manual('a,b') });
+  const made = plan(snapshot);
+  assert.deepEqual(planShape(workflowPlanObject(made, snapshot)), {
+    hash: planHash(made, snapshot),
+    units: made.units.map(({ functions, resources }) => ({ functions, resources })),
+  });
 });
