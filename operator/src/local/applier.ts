@@ -114,7 +114,7 @@ export class Applier {
   /** One at a time: the caller sees to that. */
   async apply(objects: readonly RawObject[]): Promise<ApplyReport> {
     const world = worldOf(this.#dated(objects));
-    const findings = [...world.findings, ...check(world.application), ...notYet(world.application)];
+    const findings = [...world.findings, ...check(world.application), ...notYet(world.application, 'Run')];
     const workflows: AppliedWorkflow[] = [];
     for (const { object } of world.application.workflows)
       workflows.push(await this.#applyWorkflow(object, world, findings));
