@@ -36,6 +36,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'operator/src/bus': ['operator/src/observations', 'runtimes/contract'],
   'operator/src/kube': ['operator/src/model'],
   'operator/src/rollout': ['operator/src/model', 'runtimes/contract'],
+  'operator/src/page': [
+    'operator/src/model',
+    'operator/src/snapshot',
+    'operator/src/resources',
+    'operator/src/rollout',
+  ],
+  'operator/src/web': ['operator/src/model', 'operator/src/page'],
   'operator/src/config': ['operator/src/model'],
   'operator/src/telemetry': ['operator/src/kube'],
   'operator/src/reconcile': [
@@ -59,6 +66,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'operator/src/config',
     'operator/src/telemetry',
     'runtimes/contract',
+    'operator/src/observations',
   ],
   'operator/src/local': [
     'crds',
@@ -69,6 +77,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'operator/src/rollout',
     'operator/src/observations',
     'operator/src/bus',
+    'operator/src/page',
+    'operator/src/web',
     'runtimes/contract',
   ],
   cli: [
@@ -100,6 +110,7 @@ const PURE = [
   'operator/src/snapshot',
   'operator/src/rollout',
   'operator/src/observations',
+  'operator/src/page',
 ];
 const IMPURE: readonly (readonly [RegExp, string])[] = [
   [/\bDate\.now\(|\bnew Date\(\)|\bperformance\./, 'reads a clock'],

@@ -61,7 +61,7 @@ export function planManifests(
 ): Planned {
   if (manifests.problems.some(isErrorProblem)) return { manifests, findings: [], workflows: [] };
   const { application, findings: refused } = readApplication(manifests.objects);
-  const found = [...refused, ...check(application), ...notYet(application)];
+  const found = [...refused, ...check(application), ...notYet(application, 'Run')];
   const workflows = application.workflows
     .map(({ object }) => ({ namespace: namespaceOf(object), workflow: object.metadata.name }))
     .filter(meant)

@@ -294,11 +294,13 @@ class Voice {
     const { out, command } = this.#terminal;
     const root = rootOf(manifests.objects, this.#options.path);
     if (this.#options.json) {
-      this.#json({ event: 'ready', gateway: run.gateway.url, stateFile: run.stateFile });
+      const { gateway, page, stateFile } = run;
+      this.#json({ event: 'ready', gateway: gateway.url, page: page.url, stateFile });
       return;
     }
     out.line();
     out.line(`${out.colors.bold('gateway')}  ${run.gateway.url}`);
+    out.line(`${out.colors.bold('page')}     ${run.page.url}`);
     out.line('try, in another terminal:');
     for (const line of root === undefined
       ? []

@@ -53,6 +53,7 @@ export class Reports {
   readonly #seen = new Map<string, Observation>();
   readonly #sums = new Map<string, Sum>();
   readonly #watchers = new Set<(about?: InstanceKey) => void>();
+  readonly #hearers = new Set<(observation: Observation) => void>();
 
   constructor({ figures = true }: ReportsOptions = {}) {
     this.#sumsUp = figures;
@@ -65,12 +66,12 @@ export class Reports {
   }
 
   observed(o: Observation): void {
+    for (const hear of [...this.#hearers]) hear(o);
     this.#note(o);
-    this.#seen.set(instanceOf(o), o);
+    // Who counts has done so by now, and most of it are counts.
+    this.#seen.set(instanceOf(o), { ...o, functions: [], edges: [], entries: [] });
     if (this.#sumsUp) this.#sum(o);
     this.#changed(o);
-    // Who counts has done so by now, and most of it are counts.
-    if (!this.#sumsUp) this.#seen.set(instanceOf(o), { ...o, functions: [], edges: [] });
   }
 
   #sum(o: Observation): void {
@@ -126,9 +127,15 @@ export class Reports {
     return this.#live.get(instanceOf(key));
   }
 
-  /** Last observation of an instance. */
+  /** Last observation of an instance, without what it counted. */
   observation(key: InstanceKey): Observation | undefined {
     return this.#seen.get(instanceOf(key));
+  }
+
+  /** Tells of every observation, whole, until what is returned is called. */
+  onObservation(hear: (observation: Observation) => void): () => void {
+    this.#hearers.add(hear);
+    return () => this.#hearers.delete(hear);
   }
 
   /** Tells of every change of what is kept, and of whom (undefined: of several), until what is returned is called. */

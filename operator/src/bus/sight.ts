@@ -16,6 +16,8 @@ export interface SightMachine {
   readonly tier: string;
 }
 
+const UNKNOWN = 'unknown';
+
 export interface SightOptions {
   readonly machine: (name: string) => SightMachine | undefined;
   /** Milliseconds since 1970. */
@@ -46,6 +48,11 @@ export class Sight {
     return fresh;
   }
 
+  /** Undefined: no route of it was seen, or it was forgotten. */
+  known(workflow: WorkflowKey): WorkflowObservations | undefined {
+    return this.#workflows.get(workflowToken(workflow));
+  }
+
   /** A route as it stands now: only what it names is taken in. */
   follow(route: RouteRecord): void {
     const observations = this.of(route);
@@ -54,7 +61,8 @@ export class Sight {
 
   heard(o: Observation): void {
     const machine = this.#options.machine(o.machine);
-    const machineClass = machine ? `${machine.architecture} ${machine.tier}` : o.architecture;
+    // What an instance says of a machine that nobody else knows is not repeated: it may say something else each time.
+    const machineClass = machine ? `${machine.architecture} ${machine.tier}` : UNKNOWN;
     this.#workflows.get(workflowToken(o))?.heard(o, machineClass, this.#options.now());
   }
 

@@ -19,7 +19,7 @@ import { ControlRefusal } from './control.ts';
 import type { Deployment } from './deployment.ts';
 import type { Applicable } from './history.ts';
 import { Optimiser } from './optimiser.ts';
-import type { Declared, OptimiserPorts, Taken } from './optimiser.ts';
+import type { Declared, OptimiserPorts, Pictured, Taken } from './optimiser.ts';
 import type { AppliedWorkflow, ApplyReport, RawObject, RunState } from './run.ts';
 import { targetOf } from './targets.ts';
 import type { LocalMachine } from './targets.ts';
@@ -78,6 +78,18 @@ export class Applier {
     return this.#known.get(idOf(workflow))?.deployment;
   }
 
+  /** What there is to see. */
+  get workflows(): readonly WorkflowName[] {
+    return [...this.#known.values()].map(({ applied: { namespace, workflow } }) => ({ namespace, workflow }));
+  }
+
+  /** One workflow as a picture shows it; undefined: it is not in this run, or nothing of it could be taken yet. */
+  pictured(workflow: WorkflowName): (Pictured & Pick<AppliedWorkflow, 'findings'>) | undefined {
+    const known = this.#known.get(idOf(workflow));
+    const pictured = known?.optimiser.pictured;
+    return known && pictured && { ...pictured, findings: known.applied.findings };
+  }
+
   /** What a plan of the workflow would be made from now. Throws a ControlRefusal where there is none. */
   snapshot(workflow: WorkflowName): Snapshot {
     const snapshot = this.#needKnown(workflow).optimiser.snapshot();
@@ -102,7 +114,7 @@ export class Applier {
   /** One at a time: the caller sees to that. */
   async apply(objects: readonly RawObject[]): Promise<ApplyReport> {
     const world = worldOf(this.#dated(objects));
-    const findings = [...world.findings, ...check(world.application), ...notYet(world.application)];
+    const findings = [...world.findings, ...check(world.application), ...notYet(world.application, 'Run')];
     const workflows: AppliedWorkflow[] = [];
     for (const { object } of world.application.workflows)
       workflows.push(await this.#applyWorkflow(object, world, findings));

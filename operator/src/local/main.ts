@@ -22,6 +22,7 @@ import type { BusKeys, Validity } from '../bus/keys.ts';
 import { listenToInstances } from '../bus/listen.ts';
 import { RecordKeeper } from '../bus/recordKeeper.ts';
 import { Sight } from '../bus/sight.ts';
+import { PageServer } from '../web/server.ts';
 import { putModule } from '../bus/modules.ts';
 import { hubManager, provisionAsync, provisionBuckets, provisionNamespace } from '../bus/provision.ts';
 import { Reports } from '../bus/reports.ts';
@@ -43,6 +44,7 @@ import type { Servers } from './nats/servers.ts';
 import { userDockerConfig } from './pulling.ts';
 import { snapshotText } from '../snapshot/index.ts';
 import type { ApplyReport, LocalRun, LocalRunOptions, LogRecord, RawObject, WorkflowFigures } from './run.ts';
+import { Scenery } from './scenery.ts';
 import { removeState, runsFolder, stateFileOf, writeState } from './stateFile.ts';
 import { sweepAfter } from './sweeper.ts';
 import type { Sweeper } from './sweeper.ts';
@@ -129,6 +131,9 @@ class Run implements LocalRun {
   #machines: readonly LocalMachine[] = [];
   #renewal: NodeJS.Timeout | undefined;
   #control: Control | undefined;
+  readonly #scenery = new Scenery(() => this.#needApplier(), Date.now);
+  readonly #pageKey = newId(32);
+  #page: PageServer | undefined;
   #looking: NodeJS.Timeout | undefined;
   /** What changes what runs, one after the other. */
   #changing: Promise<unknown> = Promise.resolve();
@@ -145,6 +150,10 @@ class Run implements LocalRun {
 
   get gateway(): { readonly url: string; readonly token: string } {
     return { url: this.#gatewayUrl, token: this.#token };
+  }
+
+  get page(): { readonly url: string } {
+    return { url: `http://127.0.0.1:${String(this.#page?.port ?? 0)}/${this.#pageKey}/` };
   }
 
   get parts(): LocalRunParts {
@@ -208,7 +217,10 @@ class Run implements LocalRun {
       machines: this.#machines,
       newDeployment: (workflow) => this.#newDeployment(workflow),
       now: Date.now,
-      onNews: (news) => this.#options.onNews?.(news),
+      onNews: (news) => {
+        this.#scenery.told(news);
+        this.#options.onNews?.(news);
+      },
       userConfig: userDockerConfig(),
     });
     await this.#startGateway();
@@ -219,6 +231,15 @@ class Run implements LocalRun {
       },
       this.#token,
     );
+    this.#page = await PageServer.start({
+      sights: this.#scenery,
+      key: this.#pageKey,
+      host: '127.0.0.1',
+      port: 0,
+      onProblem: (message) => {
+        this.#log({ level: 'warn', source: 'run', message });
+      },
+    });
     this.#lookAgain();
     this.#renewal = setInterval(
       () => {
@@ -522,6 +543,7 @@ class Run implements LocalRun {
       startedAt: this.#startedAt,
       gateway: this.gateway,
       ...(this.#control ? { control: { url: this.#control.url } } : {}),
+      ...(this.#page ? { page: this.page } : {}),
       workflows: this.#applier?.state ?? [],
     });
   }
@@ -533,6 +555,7 @@ class Run implements LocalRun {
     clearInterval(this.#keeping);
     await removeState(this.stateFile);
     await this.#control?.stop();
+    await this.#page?.stop();
     await this.#gateway?.stop(STOP_GRACE_MS);
     await Promise.all((this.#applier?.deployments ?? []).map((d) => d.stop(UNIT_GRACE_MS)));
     await this.#records?.round('Last');

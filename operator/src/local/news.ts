@@ -68,4 +68,4 @@ function percent(before: number, after: number): string {
   return `${value > 0 ? '+' : value < 0 ? '−' : '±'}${String(Math.abs(value))} %`;
 }
 
-const ms = (value: number): string => `${value.toPrecision(3)} ms`;
+const ms = (value: number): string => `${value < 100 ? value.toPrecision(3) : String(Math.round(value))} ms`;

@@ -17,8 +17,8 @@ import { isError } from '../model/finding.ts';
 import type { Machine, WorkflowName, WorkflowObject } from '../model/nouns.ts';
 import { planShape, propose } from '../resources/index.ts';
 import type { Proposal } from '../resources/index.ts';
-import { gather } from '../snapshot/index.ts';
-import type { CurrentPlan, GatherInput, Snapshot, Trials } from '../snapshot/index.ts';
+import { NO_OBSERVATIONS, gather } from '../snapshot/index.ts';
+import type { CurrentPlan, GatherInput, Observations, Snapshot, Trials } from '../snapshot/index.ts';
 import type { WorkflowObservations } from '../observations/index.ts';
 import { NO_EVIDENCE } from '../rollout/evidence.ts';
 import type { Evidence } from '../rollout/evidence.ts';
@@ -54,6 +54,20 @@ export interface OptimiserOptions extends OptimiserPorts {
   readonly deployment: Deployment;
   readonly machines: readonly Machine[];
   readonly targetOf: (plan: Applicable, declared: Declared) => Target;
+}
+
+/** As it is at the moment. */
+export interface Pictured {
+  readonly declared: Declared;
+  /** Of the plan that runs; empty: none does. */
+  readonly hash: string;
+  /** Since when, in milliseconds since 1970. */
+  readonly sinceMs: number;
+  /** Hash of the plan that somebody chose; empty: the policy decides. */
+  readonly planRef: string;
+  readonly plans: readonly { readonly told: RunPlan; readonly plan: Applicable | undefined }[];
+  readonly observations: Observations;
+  readonly trial?: { readonly trial: Trial; readonly terms: TrialTerms };
 }
 
 /** What came of it when something was declared. */
@@ -97,6 +111,23 @@ export class Optimiser {
 
   get plans(): readonly RunPlan[] {
     return this.#history.plans;
+  }
+
+  /** What a picture of it shows; undefined: nothing is declared. */
+  get pictured(): Pictured | undefined {
+    if (!this.#declared) return undefined;
+    const { trial } = this.#memory;
+    const hash = this.#runningHash;
+    const { workflow, sight, now } = this.#options;
+    return {
+      declared: this.#declared,
+      hash,
+      sinceMs: this.#sinceMs,
+      planRef: this.planRef,
+      plans: this.plans.map((told) => ({ told, plan: this.#history.find(told.hash) })),
+      observations: hash === '' ? NO_OBSERVATIONS : sight.of(workflow).figures(hash, now()),
+      ...(trial && this.#trial ? { trial: { trial, terms: termsOf(this.#trial.plan) } } : {}),
+    };
   }
 
   /** Hash of the plan that somebody chose, here or in the manifests; empty: the policy decides. */

@@ -73,6 +73,8 @@ export interface ApplyReport {
 
 export interface LocalRun {
   readonly gateway: { readonly url: string; readonly token: string };
+  /** Where a browser sees what runs; whoever has this address may look, and change nothing. */
+  readonly page: { readonly url: string };
   /** File through which other commands find this run. */
   readonly stateFile: string;
   /** Makes what runs be what these objects say. An object that is left out is taken away. One at a time. */
@@ -91,6 +93,8 @@ export interface RunState {
   readonly gateway: { readonly url: string; readonly token: string };
   /** Where it can be asked for more, with the same token; absent: an older run. */
   readonly control?: { readonly url: string };
+  /** What runs, for a browser; the address is all that is needed to look. Absent: an older run. */
+  readonly page?: { readonly url: string };
   readonly workflows: readonly {
     readonly namespace: string;
     readonly workflow: string;

@@ -50,8 +50,9 @@ export class World {
   route: RouteRecord | undefined;
   readonly routes: RouteRecord[] = [];
   refuseWrites = false;
-  /** Units that cannot start. */
+  /** Units that cannot start; *: any that has not served before. */
   readonly broken = new Set<string>();
+  readonly serving = new Set<string>();
   /** Roots that run, by revision. */
   roots: Readonly<Record<string, number>> = {};
   onCurrent: (current: string) => void = () => undefined;
@@ -118,7 +119,9 @@ export class World {
       memoryBytes: 1,
     };
     for (const key of this.running.values()) {
-      const state = this.broken.has(key.unit) ? 'Failed' : 'Serving';
+      const isBroken = this.broken.has(key.unit) || (this.broken.has('*') && !this.serving.has(key.unit));
+      const state = isBroken ? 'Failed' : 'Serving';
+      if (!isBroken) this.serving.add(key.unit);
       this.reports.announced({ ...key, ...at, state, revisions });
       this.reports.observed({ ...key, ...at, ...seen });
     }

@@ -35,6 +35,11 @@ export class WorkflowObservations {
     return this.#route?.generation ?? 0;
   }
 
+  /** The current revision by that route; empty: there is none. */
+  get current(): string {
+    return this.#route?.current ?? '';
+  }
+
   /** Grows with everything that is heard of calls. */
   get calls(): number {
     return this.#calls;
