@@ -1,11 +1,12 @@
 /**
  * What the bus keeps for nobody: of workflows that went without their finalizer, and code that nothing runs any more.
  *
- * Owns: when something is certainly nobody's. A workflow's: the whole copy of the cluster lacks it in two rounds, and is asked
- * again by its controller, whose turn it is, before anything goes. Code: no route names it in two rounds, nobody has asked for
+ * Owns: when something is certainly nobody's. A workflow's: the whole copy of the cluster lacks it in every round for KEEP_MS, and is
+ * asked again by its controller, whose turn it is, before anything goes: accepted work may lie there, and a cluster that is
+ * restored from a copy may get its workflows back late. Code: no route names it in two rounds, nobody has asked for
  * it to be there, and it is older than KEEP_MS. On a bus that others may use too nothing is looked for.
  *
- *   bus ─▶ kept ─▶ not in the cluster, twice ─▶ the Workflow controller removes it ─▶ its mark goes after KEEP_MS
+ *   bus ─▶ kept ─▶ not in the cluster, for KEEP_MS ─▶ the Workflow controller removes it ─▶ its mark goes after KEEP_MS
  */
 import type { RouteRecord, WorkflowKey } from '@sinter/contract';
 import type { BusStore } from '../bus/cluster.ts';
@@ -36,11 +37,14 @@ const HOUR_MS = 3_600_000;
 /** What was put or deleted more lately than this is left alone. */
 export const KEEP_MS = 24 * HOUR_MS;
 
+/** In milliseconds since 1970. */
+type Since = ReadonlyMap<string, number>;
+
 export class Leftovers {
   readonly #options: LeftoversOptions;
-  /** What seemed to be nobody's in the last whole round, of each sort, and in this one. */
-  #suspected: ReadonlyMap<string, ReadonlySet<string>> = new Map();
-  #suspecting = new Map<string, ReadonlySet<string>>();
+  /** What seemed to be nobody's in the last whole round, and in this one: of each sort, and since when. */
+  #suspected: ReadonlyMap<string, Since> = new Map();
+  #suspecting = new Map<string, Since>();
   /** Code that was asked to be there, and when, as `namespace/sha256`. */
   readonly #needed = new Map<string, number>();
   #workflows: ReadonlySet<string> = new Set();
@@ -74,7 +78,7 @@ export class Leftovers {
     const found = new Set(nobodys(kept.queued).map(idOf));
     for (const workflow of nobodys(kept.routed))
       if (await store.purgeDeleted(workflow, now() - KEEP_MS)) found.add(idOf(workflow));
-    this.#workflows = this.#twice('workflows', [...found]);
+    this.#workflows = this.#forLong('workflows', [...found]);
     const served = kept.namespaces.filter((namespace) => this.#isServed(namespace));
     const [used, unused] = [true, false].map((wanted) =>
       served.filter((namespace) => stores.workflows.list(namespace).length > 0 === wanted),
@@ -83,7 +87,7 @@ export class Leftovers {
     for (const namespace of used ?? []) removed.push(...(await this.#removeCode(namespace)));
     return {
       workflows: [...this.#workflows],
-      namespaces: [...this.#twice('namespaces', unused ?? [])],
+      namespaces: [...this.#forLong('namespaces', unused ?? [])],
       removed,
     };
   }
@@ -115,11 +119,26 @@ export class Leftovers {
     return runs;
   }
 
+  /** Those of today that were there in every round for KEEP_MS: a cluster that is put together anew may take a while. */
+  #forLong(sort: string, today: readonly string[]): ReadonlySet<string> {
+    const since = this.#sinceOf(sort, today);
+    return new Set(this.#twice(sort, today, since).filter((id) => this.#isOld(since.get(id))));
+  }
+
+  #isOld(sinceMs = Infinity): boolean {
+    return this.#options.now() - sinceMs >= KEEP_MS;
+  }
+
   /** Those of today that were there in the round before too. */
-  #twice(sort: string, today: readonly string[]): ReadonlySet<string> {
+  #twice(sort: string, today: readonly string[], since = this.#sinceOf(sort, today)): readonly string[] {
     const before = this.#suspected.get(sort);
-    this.#suspecting.set(sort, new Set(today));
-    return new Set(today.filter((id) => before?.has(id)));
+    this.#suspecting.set(sort, since);
+    return today.filter((id) => before?.has(id));
+  }
+
+  #sinceOf(sort: string, today: readonly string[]): Since {
+    const before = this.#suspected.get(sort);
+    return new Map(today.map((id) => [id, before?.get(id) ?? this.#options.now()]));
   }
 
   #isServed(namespace: string): boolean {

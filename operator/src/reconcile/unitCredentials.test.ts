@@ -72,14 +72,17 @@ const deploymentOf = (
 });
 
 /** The units of a cluster that has these Deployments, written to this server. */
-function unitsOver(server: ScriptedServer, found: readonly Deployment[], today: Bus) {
+function unitsOver(server: ScriptedServer, found: readonly Deployment[], today: Bus, revoked: string[] = []) {
   const client = kubeClient({ connection: server.connection, userAgent: 'test' });
   const { stores } = watches({ client, namespace: 'sinter-system', namespaces: [] });
   const deployments = storeOf<Deployment>(found, { workflow: workflowKeyOf });
   const units = new Units({
     client,
     stores: { ...stores, deployments },
-    credentials: credentialsOf(today),
+    credentials: {
+      ...credentialsOf(today),
+      revoke: (keys) => Promise.resolve(revoked.push(...keys) > 0 ? 'Revoked' : 'NotPossible'),
+    },
     reports: { announcement: () => undefined },
     settings: () => assert.fail('no pod is made'),
     fault: NO_FAULTS,
@@ -258,6 +261,25 @@ describe("a unit's credential", () => {
     client.close();
     const written = secretsIn(server.asked).map(({ data }) => decoded(data['ca.crt']) === made.ca);
     assert.deepEqual(written, [false, true]);
+  });
+
+  it('is revoked with its unit, but not where it is that of a unit in another namespace', async () => {
+    const [own, others] = [noteBy(made), noteBy(made)];
+    const theirs = deploymentOf('theirs', others);
+    const elsewhere = { ...theirs, metadata: { ...theirs.metadata, namespace: 'elsewhere' } };
+    const revokedWith = async (note: Readonly<Record<string, string>>): Promise<readonly string[]> => {
+      await using server = await scriptedServer((request) => {
+        request.reply(200, status(200, 'Success'));
+      });
+      const revoked: string[] = [];
+      const found = [deploymentOf(scope.unit, note), elsewhere];
+      const { client, units } = unitsOver(server, found, made, revoked);
+      await units.remove(scope, scope.unit, true, signal);
+      client.close();
+      return revoked;
+    };
+    assert.deepEqual(await revokedWith(own), [own['sinter.dev/credential-key']]);
+    assert.deepEqual(await revokedWith(others), []);
   });
 
   it('that cannot be renewed holds up no other, and is told', async () => {

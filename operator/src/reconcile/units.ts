@@ -40,7 +40,7 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { FaultPoint } from './faults.ts';
 import { MANAGER } from './kinds.ts';
 import { missingSecret } from './problems.ts';
-import { unitOf } from './stores.ts';
+import { unitOf, workflowKeyOf } from './stores.ts';
 import type { Stores } from './stores.ts';
 import type { WantedUnit } from './target.ts';
 
@@ -157,7 +157,7 @@ export class Units {
     const { client, credentials, fault } = this.#options;
     const found = this.#found(w, unit);
     const note = this.#noteOf(w, unit, found);
-    if (revoke && note) {
+    if (revoke && note && !this.#isOfOthers(w, note.publicKey)) {
       await fault('Revoke');
       await credentials.revoke([note.publicKey]);
     }
@@ -171,6 +171,15 @@ export class Units {
       await client.delete(KINDS.deployments, metadata, { signal, uid: metadata.uid });
     }
     this.#issued.delete(idOf(w, unit));
+  }
+
+  /** Whoever edits a Deployment of his own must not have the key of somebody else's unit revoked. */
+  #isOfOthers({ namespace, workflow }: WorkflowKey, publicKey: string): boolean {
+    const own = keyOf({ namespace, name: workflow });
+    return this.#options.stores.deployments
+      .list()
+      .filter((d) => credentialNote(d.metadata.annotations ?? {})?.publicKey === publicKey)
+      .some((d) => workflowKeyOf(d).some((workflowKey) => workflowKey !== own));
   }
 
   /** The workflow is gone, and its Secrets with it. */

@@ -310,8 +310,10 @@ export class WorkflowReconciler {
     await this.#report(sight, outcome.status, failure?.problem, signal, renewals);
     this.#note(sight, outcome.status, onBus);
     if (failure) throw failure.cause;
-    if (renewals.failed[0]) throw renewals.failed[0].cause;
-    return resultOf(outcome, sight.keys.any, renewals.againInMs);
+    const result = resultOf(outcome, sight.keys.any, renewals.againInMs);
+    // Tried again with whatever is due next; where nothing is, by itself.
+    if (renewals.failed[0] && result === settled) throw renewals.failed[0].cause;
+    return result;
   }
 
   /** Before anything of it runs: no connections to its pods. */
