@@ -4,6 +4,7 @@ import { builds } from './builds.ts';
 import { cluster } from './cluster.ts';
 import { laptop } from './laptop.ts';
 import { playLoad } from './playLoad.ts';
+import { searches } from './searches.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -11,7 +12,7 @@ const { values, positionals } = parseArgs({
 });
 const seconds = values.seconds === undefined ? undefined : Number(values.seconds);
 
-const BENCHES: Readonly<Record<string, typeof laptop>> = { laptop, cluster };
+const BENCHES: Readonly<Record<string, typeof laptop>> = { laptop, cluster, searches };
 const [name = '', ...words] = positionals;
 const bench = BENCHES[name];
 if (bench) await bench({ rounds: Number(values.rounds), seconds: seconds ?? 4 });

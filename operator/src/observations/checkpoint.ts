@@ -37,7 +37,7 @@ const schema = z.object({
   entries: items,
   rates: items,
   units: items,
-  told: z.record(z.string(), z.number()),
+  told: z.record(z.string(), z.tuple([z.number(), z.number().nullable()])),
 });
 
 export type ObservationsRecord = z.infer<typeof schema>;
@@ -57,7 +57,7 @@ export const recordOf = (
   entries: [...windows.entries.toData()] as ObservationsRecord['functions'],
   rates: [...windows.rates.toData()] as ObservationsRecord['functions'],
   units: [...windows.units.toData()] as ObservationsRecord['functions'],
-  told: { ...steady.toData() },
+  told: Object.fromEntries(Object.entries(steady.toData()).map(([name, [value, n]]) => [name, [value, n]])),
 });
 
 /** Undefined: it is none of this workflow's, or of another form. */

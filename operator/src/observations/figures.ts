@@ -36,8 +36,8 @@ const LEAST_MS = 0.02;
 const LEAST_BYTES = 16;
 const LEAST_MEMORY_BYTES = 2 ** 20;
 const LEAST_SHARE = 0.02;
-/** A count of samples moves all the time, and says no more than how well the rest is known. */
-const SAMPLES: Telling = { samples: 16 };
+/** A count moves all the time, and says no more than how well the rest is known. */
+const COUNT: Telling = { samples: 16, least: 1 };
 
 type Tell = (name: string, value: number, telling?: Telling) => number;
 
@@ -86,20 +86,21 @@ function rootsOf(windows: Windows, current: string, tell: Tell): readonly Observ
     );
     const answered = seen.get('calls') - seen.get('failures');
     const at = `root ${fn} ${call}`;
-    const samples = Math.round(tell(`${at} samples`, Math.ceil(seen.get('calls')), SAMPLES));
-    const failures = tell(`${at} failures`, seen.get('failures'), { ...SAMPLES, least: 1 });
+    const samples = Math.round(tell(`${at} samples`, Math.ceil(seen.get('calls')), COUNT));
+    const failures = tell(`${at} failures`, seen.get('failures'), COUNT);
     const rate = fading.get('calls') / listenedSeconds;
-    const duration = (name: string, ms: number): number | null =>
-      answered >= 0.5 ? tell(`${at} ${name}`, ms, { samples: answered, least: LEAST_MS }) : null;
+    /** `share` of the samples tell as much of it as all do of the mean. */
+    const duration = (name: string, ms: number, share: number): number | null =>
+      answered >= 0.5 ? tell(`${at} ${name}`, ms, { samples: answered * share, least: LEAST_MS }) : null;
     return {
       function: fn,
       call,
       ratePerSecond: tell(`${at} rate`, rate, { samples: fading.get('calls') }),
       samples,
-      meanMs: duration('mean', seen.get('latencyMs') / answered),
-      deviationMs: duration('deviation', deviationOf(seen.counts)),
-      p50Ms: duration('p50', quantileOf(seen.counts, 0.5)),
-      p99Ms: duration('p99', quantileOf(seen.counts, 0.99)),
+      meanMs: duration('mean', seen.get('latencyMs') / answered, 1),
+      deviationMs: duration('deviation', deviationOf(seen.counts), 0.2),
+      p50Ms: duration('p50', quantileOf(seen.counts, 0.5), 0.5),
+      p99Ms: duration('p99', quantileOf(seen.counts, 0.99), 0.04),
       failures: Math.min(samples, Math.round(failures)),
     };
   });
@@ -141,7 +142,7 @@ function functionFigures(
     edges.flat().filter(({ key }) => key.from === fn),
   );
   const duration = { samples: executions, least: LEAST_MS };
-  const samples = Math.round(tell(`${at} samples`, Math.ceil(executions), SAMPLES));
+  const samples = Math.round(tell(`${at} samples`, Math.ceil(executions), COUNT));
   // Samples stand still while these grow; and an instance may start and run nothing.
   const ofThem = (n: number): number => Math.min(samples, Math.round(n));
   return [
@@ -152,7 +153,9 @@ function functionFigures(
       samples,
       cpuMs: tell(`${at} cpu`, own.cpuMs, duration),
       cpuDeviationMs:
-        own.cpuDeviationMs === null ? null : tell(`${at} cpu deviation`, own.cpuDeviationMs, duration),
+        own.cpuDeviationMs === null
+          ? null
+          : tell(`${at} cpu deviation`, own.cpuDeviationMs, { ...duration, samples: sum.get('cpuWindows') }),
       waitingMs: tell(`${at} waiting`, own.waitingMs, duration),
       waitingDeviationMs: null,
       memoryBytes: memoryOf(sum.peak, `${at} memory`, tell),
@@ -161,7 +164,7 @@ function functionFigures(
         sum.get('starts') > 0
           ? tell(`${at} start`, sum.get('startMs') / sum.get('starts'), { samples: 4 })
           : null,
-      failures: ofThem(tell(`${at} failures`, sum.get('failures'), { ...SAMPLES, least: 1 })),
+      failures: ofThem(tell(`${at} failures`, sum.get('failures'), COUNT)),
     },
   ];
 }
@@ -242,7 +245,7 @@ function edgeFigures(
     {
       from,
       to,
-      samples: Math.round(tell(`${at} samples`, Math.ceil(calls), SAMPLES)),
+      samples: Math.round(tell(`${at} samples`, Math.ceil(calls), COUNT)),
       callsPerExecution: tell(`${at} calls`, calls / executions, { samples: calls, least: LEAST_SHARE }),
       parallel:
         measured > 0
@@ -290,7 +293,7 @@ function unitsOf(windows: Windows, current: string, tell: Tell): readonly Observ
     return [
       {
         functions: functions.map((f) => f.name),
-        samples: Math.round(tell(`unit ${name} samples`, Math.ceil(samples), SAMPLES)),
+        samples: Math.round(tell(`unit ${name} samples`, Math.ceil(samples), COUNT)),
         memoryBytes: tell(`unit ${name} memory`, window.peak, { least: LEAST_MEMORY_BYTES }),
         cpuMillis: window.has('cpuMs') ? tell(`unit ${name} cpu`, cpuMillis, { samples, least: 1 }) : null,
         outOfMemoryKills: 0,

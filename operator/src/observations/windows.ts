@@ -77,7 +77,7 @@ export interface EntryKey {
   readonly revision: string;
   readonly machineClass: string;
 }
-export type EntrySum = 'calls' | 'failures' | 'latencyMs' | 'logSum' | 'logSquares';
+export type EntrySum = 'calls' | 'failures' | 'latencyMs';
 
 /** Root calls per second are counted by the other clock, and whatever their revision. */
 export interface RateKey {
@@ -253,8 +253,8 @@ export class Windows {
   }
 
   #entered(e: EntryObservation, machineClass: string): void {
-    const { function: fn, call, revision, calls, failures, logSum, logSquares } = e;
-    const sums = { calls, failures, latencyMs: e.latencyMs.sumMs, logSum, logSquares };
+    const { function: fn, call, revision, calls, failures } = e;
+    const sums = { calls, failures, latencyMs: e.latencyMs.sumMs };
     this.entries
       .of({ function: fn, call, revision, machineClass }, this.#knownMs)
       .add(this.#knownMs, sums, e.latencyMs.counts);

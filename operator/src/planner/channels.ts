@@ -11,7 +11,7 @@ import { alternative, decision, edgeLabel, input, listText } from './decide.ts';
 import type { Facts } from './facts.ts';
 import { callInputs } from './inputs.ts';
 import { allowedMachines, spread } from './placement.ts';
-import type { Decision, PlanChannel, PlanPlacement, PlanTerms, PlanUnit, RetryableCode } from './plan.ts';
+import type { Decision, PlanChannel, PlanTerms, PlanUnit, RetryableCode } from './plan.ts';
 
 /** Errors that another attempt may cure, where an edge does not say which. */
 const RETRYABLE: readonly RetryableCode[] = [

@@ -175,8 +175,8 @@ test('a policy that observes explains and changes nothing', () => {
   assert.deepEqual([groupsOf(p), p.outcome], ['a | b | c', 'PolicyObserves']);
   const [found] = rollout(p).alternatives;
   assert.equal(found?.choice, '{a, b and c}');
-  assert.ok((found?.predicted?.latencyMs ?? 99) < 4);
-  assert.match(found?.margin ?? '', /^-\d/);
+  assert.ok((found.predicted?.latencyMs ?? 99) < 4);
+  assert.match(found.margin ?? '', /^-\d/);
 });
 
 test('groups by hand are kept, and what the search would make of them is said', () => {

@@ -6,7 +6,7 @@
  * `channels.ts` say it to users.
  */
 import type { Choice } from './choice.ts';
-import { costText, edgeLabel, mbText, msText, percentText } from './decide.ts';
+import { costText, edgeLabel, mbText, msText, percentText, predictedOf } from './decide.ts';
 import type { Facts } from './facts.ts';
 import type { DecisionAlternative, PlanPrediction } from './plan.ts';
 import type { Refusal } from './rules.ts';
@@ -148,9 +148,9 @@ export function comparison(way: 'Together' | 'Apart', { prediction, chosen, marg
 }
 
 export const predictedBy = ({
-  prediction: { latencyMs, memoryBytes, cost },
+  prediction,
   margin,
 }: OtherWay): Pick<DecisionAlternative, 'predicted' | 'margin'> => ({
-  predicted: { latencyMs, memoryBytes, cost },
+  predicted: predictedOf(prediction),
   margin: percentText(margin),
 });

@@ -5,7 +5,8 @@ import { snapshotOf } from '../snapshot/testSnapshot.ts';
 import type { World } from '../snapshot/testSnapshot.ts';
 import { Model, pricesOf, stretch } from './cost.ts';
 import { factsOf } from './facts.ts';
-import { figuresOf, PROCESS_BYTES, WORKER_BYTES } from './figures.ts';
+import { figuresOf } from './figures.ts';
+import { PROCESS_BYTES, WORKER_BYTES } from './priors.ts';
 import { Groups } from './groups.ts';
 
 const near = (actual: number, expected: number, what = ''): void =>

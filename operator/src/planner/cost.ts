@@ -19,7 +19,7 @@
  *    the CPU seconds used.
  * Not in it: garbage collection, the bus's own CPU time, machines that are full, payloads beyond their measured overhead.
  */
-import { PROCESS_BYTES } from './figures.ts';
+import { PROCESS_BYTES } from './priors.ts';
 import type { Figures } from './figures.ts';
 
 /** Above this utilisation the formula is no more to be believed; it goes on growing, so that less is still better. */

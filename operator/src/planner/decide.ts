@@ -1,5 +1,5 @@
 /** Building decisions: what is not said is empty, so that a decision always has the same fields (same bytes out). */
-import type { Decision, DecisionAlternative, DecisionInput } from './plan.ts';
+import type { Decision, DecisionAlternative, DecisionInput, Predicted } from './plan.ts';
 
 type Brief = Omit<Decision, 'inputs' | 'alternatives' | 'margin'> &
   Partial<Pick<Decision, 'inputs' | 'alternatives' | 'margin'>>;
@@ -28,6 +28,13 @@ export const alternative = (
   message: string,
   predicted: Pick<DecisionAlternative, 'predicted' | 'margin'> = {},
 ): DecisionAlternative => ({ choice, reason, message, ...predicted });
+
+/** What a whole plan comes to, for an alternative in one of its decisions. */
+export const predictedOf = ({ latencyMs, memoryBytes, cost }: Predicted): Predicted => ({
+  latencyMs,
+  memoryBytes,
+  cost,
+});
 
 /** `ingest → count`, as decisions and messages name an edge. */
 export const edgeLabel = (from: string, to: string): string => `${from} → ${to}`;

@@ -10,7 +10,7 @@ import { loadOf } from './cost.ts';
 import type { UnitFigures } from './cost.ts';
 import { architecturesOf, tiersOf } from './facts.ts';
 import type { Facts } from './facts.ts';
-import { PROCESS_BYTES } from './figures.ts';
+import { PROCESS_BYTES } from './priors.ts';
 import type { Figures } from './figures.ts';
 import { fittedBytes } from './sizes.ts';
 import { alikeKey, CREDENTIAL_BYTES, CREDENTIAL_BYTES_MAX, credentialBytes } from './rules.ts';

@@ -11,8 +11,9 @@ import type { Assignment, Found, Question } from './assignment.ts';
 import { Model } from './cost.ts';
 import type { Groups } from './groups.ts';
 
-/** A local search may evaluate so many functions and edges in all: about a second. */
+/** A local search may evaluate so many functions and edges in all: about a second for a thousand functions, less for fewer. */
 const WORK_MAX = 40_000_000;
+const WORK_PER_FUNCTION = 100_000;
 /** Starts after the given ones: each from the best so far, with some functions moved at random. */
 const RESTARTS = 40;
 /** Up to here a function is tried in every unit, above in those of its neighbours in the graph. */
@@ -34,6 +35,7 @@ class LocalSearch {
   readonly #neighbours: readonly (readonly number[])[];
   readonly #scratch: Int32Array;
   readonly #random: () => number;
+  readonly #most: number;
   #score = Infinity;
   #work = 0;
   #best: Found | undefined;
@@ -47,6 +49,7 @@ class LocalSearch {
     this.#neighbours = neighboursOf(question.groups);
     this.#scratch = new Int32Array(this.#count);
     this.#random = randomFrom(1);
+    this.#most = Math.min(WORK_MAX, WORK_PER_FUNCTION * this.#count);
   }
 
   run(restarts: number): Found | undefined {
@@ -55,7 +58,7 @@ class LocalSearch {
       this.#begin(start);
       this.#descend();
     }
-    for (let i = 0; i < restarts && this.#work < WORK_MAX; i++) {
+    for (let i = 0; i < restarts && this.#work < this.#most; i++) {
       this.#begin(this.#best?.unitOf ?? apart);
       this.#shake();
       this.#descend();
@@ -97,7 +100,7 @@ class LocalSearch {
   /** Moves and joins until nothing gets better. */
   #descend(): void {
     let isBetter = true;
-    while (isBetter && this.#work < WORK_MAX) {
+    while (isBetter && this.#work < this.#most) {
       isBetter = false;
       for (let f = 0; f < this.#count; f++) if (this.#improve(f)) isBetter = true;
       this.#keep();

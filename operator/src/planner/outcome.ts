@@ -5,7 +5,16 @@
  */
 import { groupsText } from './choice.ts';
 import type { Choice, Found, Option } from './choice.ts';
-import { alternative, costText, decision, input, mbText, msText, percentText } from './decide.ts';
+import {
+  alternative,
+  costText,
+  decision,
+  input,
+  mbText,
+  msText,
+  percentText,
+  predictedOf,
+} from './decide.ts';
 import type { Facts } from './facts.ts';
 import type { Decision, DecisionAlternative, DecisionInput } from './plan.ts';
 
@@ -61,18 +70,14 @@ function predictionInputs(label: string, { scored }: Option): readonly DecisionI
 
 const asItRuns = (running: Option, found: Found | undefined): DecisionAlternative =>
   alternative(`as it runs: ${groupsText(running)}`.slice(0, 256), 'LessGood', 'what runs', {
-    ...predictedOf(running),
+    ...promiseOf(running),
     ...(found ? { margin: percentText(1 / Math.max(1e-9, 1 - found.gain) - 1) } : {}),
   });
 
 const asFound = (found: Found, reason: string, message: string): DecisionAlternative =>
   alternative(groupsText(found).slice(0, 256), reason, message, {
-    ...predictedOf(found),
+    ...promiseOf(found),
     margin: percentText(-found.gain),
   });
 
-function predictedOf({ scored }: Option) {
-  if (!scored) return {};
-  const { latencyMs, memoryBytes, cost } = scored.prediction;
-  return { predicted: { latencyMs, memoryBytes, cost } };
-}
+const promiseOf = ({ scored }: Option) => (scored ? { predicted: predictedOf(scored.prediction) } : {});

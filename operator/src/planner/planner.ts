@@ -10,7 +10,8 @@ import type { Finding } from '../model/finding.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { chooseChannel } from './channels.ts';
 import { choose } from './choice.ts';
-import { decision, input, listText } from './decide.ts';
+import type { Choice } from './choice.ts';
+import { decision, input, listText, predictedOf } from './decide.ts';
 import { architecturesOf, commonMachines, factsOf, refusalOf } from './facts.ts';
 import type { Facts } from './facts.ts';
 import { connectedPairs, otherWays } from './compare.ts';
@@ -18,7 +19,7 @@ import { fusionDecision, mixedDecisions } from './fusion.ts';
 import type { Decision, Plan, PlanUnit } from './plan.ts';
 import { rolloutDecisions } from './outcome.ts';
 import { isolationDecision, runtimeDecisions } from './runtimes.ts';
-import type { Sized } from './sizes.ts';
+import { otherSizes } from './sizes.ts';
 import { membersOf, placementDecision, sizeDecision, unitOfGroup } from './units.ts';
 
 export function plan(snapshot: Snapshot): Plan {
@@ -37,7 +38,7 @@ export function plan(snapshot: Snapshot): Plan {
       ...rolloutDecisions(choice, facts),
       ...connectedPairs(facts).map((pair) => fusionDecision(pair, choice, others, facts)),
       ...mixedDecisions(choice, facts),
-      ...units.flatMap((unit, i) => unitDecisions(unit, choice.units[i], facts)),
+      ...units.flatMap((unit, i) => unitDecisions(unit, i, choice, facts)),
       ...channels.map((c) => c.decision),
     ],
     findings: units.flatMap((unit) => unitFindings(unit, facts)),
@@ -47,7 +48,8 @@ export function plan(snapshot: Snapshot): Plan {
   };
 }
 
-function unitDecisions(unit: PlanUnit, sized: Sized | undefined, facts: Facts): readonly Decision[] {
+function unitDecisions(unit: PlanUnit, at: number, choice: Choice, facts: Facts): readonly Decision[] {
+  const predicted = choice.scored && predictedOf(choice.scored.prediction);
   const members = membersOf(unit.functions, facts);
   return [
     ...members.flatMap((fn) => [
@@ -55,9 +57,10 @@ function unitDecisions(unit: PlanUnit, sized: Sized | undefined, facts: Facts): 
       isolationDecision(
         fn,
         members.filter((m) => m !== fn),
+        predicted,
       ),
     ]),
-    ...(sized ? [sizeDecision(unit, sized.size, facts)] : []),
+    ...(choice.units[at] ? [sizeDecision(unit, choice.units[at].size, otherSizes(at, choice), facts)] : []),
     placementDecision(unit, facts),
   ];
 }

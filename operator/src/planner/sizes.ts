@@ -8,10 +8,11 @@
  */
 import type { ObservedUnit } from '../snapshot/observations.ts';
 import { cpuText, memoryText } from '../model/quantity.ts';
-import { input, listText, mbText } from './decide.ts';
+import type { Choice } from './choice.ts';
+import { alternative, input, listText, mbText, percentText, predictedOf } from './decide.ts';
 import type { Facts } from './facts.ts';
-import { PROCESS_BYTES } from './figures.ts';
-import type { DecisionInput, PlanResources } from './plan.ts';
+import { PROCESS_BYTES } from './priors.ts';
+import type { DecisionAlternative, DecisionInput, PlanResources } from './plan.ts';
 import type { SizedGroup, Study } from './study.ts';
 import { limitsOf } from './units.ts';
 
@@ -153,6 +154,29 @@ function afterKills(
 
 const largestMachine = ({ snapshot: { machines } }: Facts): number =>
   machines.reduce((most, m) => Math.max(most, m.memoryBytes ?? Infinity), 0) || Infinity;
+
+/** What half and twice the cores would come to. Nothing where nothing is measured. */
+export function otherSizes(at: number, { study, scored, units }: Choice): readonly DecisionAlternative[] {
+  const unit = units[at];
+  if (!study || !scored || !unit) return [];
+  return [1 / 2, 2].map((share) => {
+    const cpuMillis = Math.ceil(unit.resources.cpuMillis * share);
+    const { score, prediction } = study.predict(
+      units.with(at, { ...unit, resources: { ...unit.resources, cpuMillis } }),
+    );
+    const margin = score / scored.score - 1;
+    const [reason, message]: readonly [string, string] =
+      share > 1
+        ? ['AboveLimits', 'more than the functions may use together']
+        : margin < 0
+          ? ['GainTooSmall', 'too little to change what runs']
+          : ['LessGood', 'what it saves is not worth what it costs'];
+    return alternative(`cpu ${cpuText(cpuMillis)}`, reason, message, {
+      predicted: predictedOf(prediction),
+      margin: percentText(margin),
+    });
+  });
+}
 
 /** The plan with fewer cores where the objective is better for it: unit by unit, as long as one is. */
 export function withFewerCores(units: readonly Sized[], study: Study): readonly Sized[] {

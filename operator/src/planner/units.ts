@@ -11,7 +11,7 @@ import { decision, input, listText, unitLabel } from './decide.ts';
 import { architecturesOf, common, instancesOf, tiersOf } from './facts.ts';
 import type { Facts } from './facts.ts';
 import { spread } from './placement.ts';
-import type { Decision, PlanResources, PlanUnit, PlanVariant } from './plan.ts';
+import type { Decision, DecisionAlternative, PlanResources, PlanUnit, PlanVariant } from './plan.ts';
 import { artifactOn } from './runtimes.ts';
 import type { Size } from './sizes.ts';
 
@@ -53,7 +53,12 @@ function variantOn(
   return { architecture, artifacts };
 }
 
-export function sizeDecision(unit: PlanUnit, size: Size, facts: Facts): Decision {
+export function sizeDecision(
+  unit: PlanUnit,
+  size: Size,
+  alternatives: readonly DecisionAlternative[],
+  facts: Facts,
+): Decision {
   const { cpuMillis, memoryBytes } = unit.resources;
   return decision({
     about: unitLabel(unit),
@@ -71,6 +76,7 @@ export function sizeDecision(unit: PlanUnit, size: Size, facts: Facts): Decision
       ),
       ...size.inputs,
     ].slice(0, 32),
+    alternatives,
   });
 }
 

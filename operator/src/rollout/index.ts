@@ -1,4 +1,6 @@
 /** The step from one revision of a workflow to the next, and the trial of a plan beside the one that runs: pure functions. */
+export { conduct, reportOf } from './conduct.ts';
+export type { Conducted, Order, Sight } from './conduct.ts';
 export * from './evidence.ts';
 export type { Objective, Verdict } from './judge.ts';
 export * from './memory.ts';

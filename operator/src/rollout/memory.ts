@@ -10,6 +10,8 @@
  */
 import type { Evidence } from './evidence.ts';
 import { callsOf } from './evidence.ts';
+import type { Objective } from './judge.ts';
+import type { Figures } from './totals.ts';
 import type { Trial, TrialEnd, TriedPlan } from './trial.ts';
 
 export interface Memory {
@@ -20,6 +22,25 @@ export interface Memory {
   /** In milliseconds since 1970: no plan is tried before. */
   readonly coolingUntilMs: number;
   readonly trial?: Trial;
+  /** Won, and is to become the current one: what it was tried beside may still be that. */
+  readonly taken?: TriedPlan;
+  /** Code that was withdrawn: what was declared so is not run. */
+  readonly withdrawnCode?: { readonly hash: string; readonly message: string };
+  /** What the last trial came to. */
+  readonly last?: Report;
+}
+
+/** What people are told of a trial that has ended. */
+export interface Report {
+  readonly of: Trial['of'];
+  readonly hash: string;
+  /** Of the plan beside which it was. */
+  readonly current: string;
+  readonly objective: Objective;
+  readonly end: TrialEnd;
+  /** Measured, of the objective: 0.1 is a tenth less. Absent: not known. */
+  readonly gain?: number;
+  readonly figures: Readonly<Record<'current' | 'candidate', Figures>>;
 }
 
 /** Root calls, as far as they were counted. */
@@ -117,14 +138,14 @@ const hasLost = ({ verdict, reason }: TrialEnd): boolean => verdict === 'Worse' 
 const restMs = (times: number): number => Math.min(REST_MAX_MS, HOUR_MS * 2 ** (times - 1));
 
 /** What a plan may follow from; in the form of a snapshot. */
-export function trialsOf({ trial, lost, coolingUntilMs }: Memory): {
+export function trialsOf({ trial, taken, lost, coolingUntilMs }: Memory): {
   readonly coolingUntilMs: number | null;
   readonly candidate: TriedPlan | null;
   readonly lost: readonly (TriedPlan & { readonly untilMs: number; readonly reason: string })[];
 } {
   return {
     coolingUntilMs: coolingUntilMs === 0 ? null : coolingUntilMs,
-    candidate: trial?.of === 'Plan' ? trial.plan : null,
+    candidate: trial?.of === 'Plan' ? trial.plan : (taken ?? null),
     lost: lost.map(({ plan, untilMs, reason }) => ({
       ...plan,
       untilMs,

@@ -102,6 +102,9 @@ export function intervalOf(sums: Sums, alpha: number, of: 'Blocks' | 'Pairs' = '
   return { low: mean - half, mean, high: mean + half };
 }
 
+/** Undefined: there is no block yet. */
+export const meanOf = ({ scales: [all] }: Sums): number | undefined => all && all.sum / all.weight;
+
 /** Weighted squares about the mean. Rounding may take it below zero where all are equal. */
 const spreadOf = ({ weight, sum, squares }: Scale): number => Math.max(0, squares - (sum * sum) / weight);
 
