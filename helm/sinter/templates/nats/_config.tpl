@@ -97,12 +97,12 @@ leafnodes {
 }
 {{- end -}}
 
-{{/* Probes of both. Argument: list of context and of the path that says "ready". */}}
+{{/* Probes of both. Argument: list of context, of the path that says "ready", and of the one that says "started". */}}
 {{- define "sinter.natsProbes" -}}
 {{- if (index . 0).Values.nats.monitoring }}
 startupProbe:
   httpGet:
-    path: /healthz
+    path: {{ index . 2 }}
     port: monitor
   periodSeconds: 1
   failureThreshold: 300
