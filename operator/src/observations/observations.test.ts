@@ -484,6 +484,12 @@ describe('evidence', () => {
     );
   });
 
+  it('prices what hosts of earlier versions ran by how long that took', () => {
+    const { observations, now } = listening(route);
+    observations.heard(said('u-b', { functions: [ran('b', 4, 10)], memoryBytes: 1e9 }), CLASS, now());
+    isNear(observations.evidence(pricing, now()).revisions['r1']?.functions[0]?.cost, 0.04, 1e-9);
+  });
+
   it('prices what is reserved by the share of calls that a revision had', () => {
     const { observations, now, pass } = listening(route);
     const reserved = (revision: string) => ({ bytes: revision === 'r1' ? 2e9 : 1e9, cores: 0 });
