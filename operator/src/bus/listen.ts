@@ -98,6 +98,7 @@ const entrySeen = z.object({
   revision: label,
   call: z.enum(['Sync', 'Async']),
   calls: count,
+  outside: count.exactOptional(),
   failures: count,
   fellBack: count,
   latencyMs: histogram,

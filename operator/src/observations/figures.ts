@@ -296,7 +296,7 @@ function unitsOf(windows: Windows, current: string, tell: Tell): readonly Observ
         samples: Math.round(tell(`unit ${name} samples`, Math.ceil(samples), COUNT)),
         memoryBytes: tell(`unit ${name} memory`, window.peak, { least: LEAST_MEMORY_BYTES }),
         cpuMillis: window.has('cpuMs') ? tell(`unit ${name} cpu`, cpuMillis, { samples, least: 1 }) : null,
-        outOfMemoryKills: 0,
+        outOfMemoryKills: windows.killsOf(name),
       },
     ];
   });

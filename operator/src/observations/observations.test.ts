@@ -147,6 +147,34 @@ describe('figures', () => {
     }
   });
 
+  it('take work that comes along an edge for no root call', () => {
+    const { say, figures } = listening();
+    for (let i = 0; i < 60; i++) {
+      const entries = [entered('later', [5, 5, 5], { call: 'Async', outside: i % 2 })];
+      say(said('u-later', { entries }));
+    }
+    const [root] = figures().roots;
+    isNear(root?.ratePerSecond, 0.5);
+    isNear(root?.meanMs, 5, 0.15);
+    const { say: sayNone, figures: none } = listening();
+    sayNone(said('u-later', { entries: [entered('later', [5], { call: 'Async' })] }));
+    assert.deepEqual(none().roots, []);
+  });
+
+  it('count instances that were ended for lack of memory, under the revision that runs', () => {
+    const { say, observations, figures, now } = listening();
+    say(said('u-a'));
+    observations.killed('u-a');
+    observations.killed('u-a');
+    const kills = (o = figures()): number | undefined =>
+      o.units.find((u) => u.functions.includes('a'))?.outOfMemoryKills;
+    assert.equal(kills(), 2);
+    observations.follow(routeOf({ r1: APART }, { generation: 2 }));
+    assert.equal(kills(), 2);
+    observations.follow(routeOf({ r2: APART, r1: APART }, { generation: 3 }));
+    assert.equal(kills(observations.figures('r2', now())), 0);
+  });
+
   it('keep what functions do when their revision goes, and drop how long its root calls took', () => {
     const { say, observations, figures, now } = listening();
     for (let i = 0; i < 30; i++)
@@ -454,6 +482,12 @@ describe('evidence', () => {
         ['b', 3, 0.02],
       ],
     );
+  });
+
+  it('prices what hosts of earlier versions ran by how long that took', () => {
+    const { observations, now } = listening(route);
+    observations.heard(said('u-b', { functions: [ran('b', 4, 10)], memoryBytes: 1e9 }), CLASS, now());
+    isNear(observations.evidence(pricing, now()).revisions['r1']?.functions[0]?.cost, 0.04, 1e-9);
   });
 
   it('prices what is reserved by the share of calls that a revision had', () => {

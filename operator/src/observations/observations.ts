@@ -61,6 +61,11 @@ export class WorkflowObservations {
     this.#tallies.heard(heard, o, machineClass);
   }
 
+  /** An instance of this unit was ended for lack of memory. */
+  killed(unit: string): void {
+    this.#windows.killed(unit);
+  }
+
   /** What a plan is made from while this revision is the current one. */
   figures(current: string, nowMs: number): Observations {
     return figuresOf(this.#windows, this.#steady, current, nowMs);

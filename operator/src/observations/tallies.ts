@@ -64,8 +64,10 @@ export class Tallies {
 
   heard({ functions, entries }: Heard, o: Observation, machineClass: string): void {
     for (const e of entries) this.#entered(e, machineClass);
-    const byteSeconds = ((o.occupiedMs ?? 0) / 1000) * o.memoryBytes;
     const runMs = functions.reduce((ms, f) => ms + f.runMs.sumMs, 0);
+    // A host of an earlier version does not say how much of their time executions had in common: none, then.
+    const occupiedMs = o.occupiedMs ?? Math.min(o.windowMs, runMs);
+    const byteSeconds = (occupiedMs / 1000) * o.memoryBytes;
     for (const f of functions) this.#executed(f, runMs > 0 ? (byteSeconds * f.runMs.sumMs) / runMs : 0);
   }
 

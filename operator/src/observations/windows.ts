@@ -152,6 +152,8 @@ export class Windows {
   #nowMs: number | undefined;
   #calledAtMs = -Infinity;
   #route: RouteRecord | undefined;
+  /** Instances that were ended for lack of memory since the current revision became that, by unit. */
+  readonly #kills = new Map<string, number>();
 
   constructor(
     clocks: { readonly listenedMs: number; readonly knownMs: number } = { listenedMs: 0, knownMs: 0 },
@@ -180,6 +182,7 @@ export class Windows {
 
   /** Goes by this route from now on: what is known of revisions that are gone is put together, or dropped. */
   follow(route: RouteRecord): void {
+    if (route.current !== this.#route?.current) this.#kills.clear();
     this.#route = route;
     const revisions = new Set(Object.keys(route.revisions));
     const past = <K extends { readonly revision: string }>(key: K): K =>
@@ -195,6 +198,15 @@ export class Windows {
     this.functions.move((key) => (known.has(key.function) ? key : undefined));
     this.edges.move((key) => (known.has(key.to) ? key : undefined));
     this.rates.move((key) => (known.has(key.function) ? key : undefined));
+  }
+
+  /** An instance of this unit was ended for lack of memory. */
+  killed(unit: string): void {
+    this.#kills.set(unit, this.killsOf(unit) + 1);
+  }
+
+  killsOf(unit: string): number {
+    return this.#kills.get(unit) ?? 0;
   }
 
   /** Takes in what an instance may say under the route. `machineClass` is that of the machine that it is on. */
@@ -258,7 +270,10 @@ export class Windows {
     this.entries
       .of({ function: fn, call, revision, machineClass }, this.#knownMs)
       .add(this.#knownMs, sums, e.latencyMs.counts);
-    this.rates.of({ function: fn, call }, this.#listenedMs).add(this.#listenedMs, { calls });
+    // What comes along an edge is the edge's: it is no root of the graph.
+    const came = call === 'Sync' ? calls : (e.outside ?? 0);
+    if (came > 0)
+      this.rates.of({ function: fn, call }, this.#listenedMs).add(this.#listenedMs, { calls: came });
   }
 
   #ran(o: Observation, { revisions }: RouteRecord): void {

@@ -3,7 +3,7 @@
  *
  * Owns: what is added up for the page. Rates of inner calls are not measured: they follow from those of root calls.
  */
-import type { ObservedEdge, ObservedFunction, Observations } from '../snapshot/observations.ts';
+import type { ObservedEdge, ObservedFunction } from '../snapshot/observations.ts';
 import { linkId } from './layered.ts';
 import type { Scene } from './scene.ts';
 
@@ -19,8 +19,9 @@ export interface Shown {
 /** A call is passed on at most so often, so work that feeds itself ends here. */
 const HOPS_MAX = 64;
 
-export function shownOf({ observations }: Scene): Shown {
-  const rates = ratesOf(observations);
+export function shownOf(scene: Scene): Shown {
+  const { observations } = scene;
+  const rates = ratesOf(scene);
   const functions = Map.groupBy(observations.functions, (f) => f.function);
   const edges = new Map(observations.edges.map((edge) => [linkId(edge), edge] as const));
   const edgeOf = (from: string, to: string) => edges.get(linkId({ from, to }));
@@ -35,7 +36,11 @@ export function shownOf({ observations }: Scene): Shown {
   };
 }
 
-function ratesOf({ roots, edges }: Observations): ReadonlyMap<string, number> {
+/** Async roots are what queues gave, from entries and along edges alike: where they were counted, no edge adds to them. */
+function ratesOf({ observations: { roots, edges }, graph }: Scene): ReadonlyMap<string, number> {
+  const pulled = new Set(roots.filter((r) => r.call === 'Async').map((r) => r.function));
+  const queued = new Set(graph.edges.filter((e) => e.call === 'Async' && pulled.has(e.to)).map(linkId));
+  const followed = edges.filter((edge) => !queued.has(linkId(edge)));
   const total = new Map<string, number>();
   const add = (sums: Map<string, number>, fn: string, rate: number): void => {
     sums.set(fn, (sums.get(fn) ?? 0) + rate);
@@ -45,7 +50,7 @@ function ratesOf({ roots, edges }: Observations): ReadonlyMap<string, number> {
   for (let hop = 0; hop < HOPS_MAX && coming.size > 0; hop++) {
     const next = new Map<string, number>();
     for (const [fn, rate] of coming) add(total, fn, rate);
-    for (const { from, to, callsPerExecution } of edges) {
+    for (const { from, to, callsPerExecution } of followed) {
       const rate = (coming.get(from) ?? 0) * callsPerExecution;
       if (rate > 0) add(next, to, rate);
     }
@@ -75,6 +80,9 @@ function together(list: readonly ObservedFunction[]): ObservedFunction | undefin
   };
 }
 
+/** Between a number and its unit: no line ends there. */
+const NBSP = '\u00A0';
+
 /** Three digits: more say nothing. */
 function digits(value: number): string {
   if (value >= 1000) return Math.round(value).toLocaleString('en');
@@ -87,8 +95,8 @@ const few = (value: number): string =>
 
 /** `850 µs`, `1.24 ms`, `2.5 s`. */
 export function durationText(ms: number, say = digits): string {
-  if (ms > 0 && ms < 1) return `${say(ms * 1000)} µs`;
-  return ms < 1000 ? `${say(ms)} ms` : `${say(ms / 1000)} s`;
+  if (ms > 0 && ms < 1) return `${say(ms * 1000)}${NBSP}µs`;
+  return ms < 1000 ? `${say(ms)}${NBSP}ms` : `${say(ms / 1000)}${NBSP}s`;
 }
 
 export const shortDuration = (ms: number): string => durationText(ms, few);
@@ -102,8 +110,8 @@ export function rateText(perSecond: number, say = digits): string {
 export const shortRate = (perSecond: number): string => rateText(perSecond, few);
 
 export function bytesText(bytes: number): string {
-  if (bytes < 1000) return `${String(Math.round(bytes))} B`;
-  return bytes < 1e6 ? `${digits(bytes / 1e3)} kB` : `${digits(bytes / 1e6)} MB`;
+  if (bytes < 1000) return `${String(Math.round(bytes))}${NBSP}B`;
+  return bytes < 1e6 ? `${digits(bytes / 1e3)}${NBSP}kB` : `${digits(bytes / 1e6)}${NBSP}MB`;
 }
 
 export const countText = (n: number): string => Math.round(n).toLocaleString('en');
@@ -112,17 +120,17 @@ export const countText = (n: number): string => Math.round(n).toLocaleString('en
 export function shareText(share: number): string {
   const percent = Math.abs(share * 100);
   const text = percent >= 100 ? String(Math.round(percent)) : percent.toFixed(1);
-  return `${share < 0 ? '−' : '+'}${text} %`;
+  return `${share < 0 ? '−' : '+'}${text}${NBSP}%`;
 }
 
 /** `14 s`, `3 min`, `2 h`, `5 d`. */
 export function agoText(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 90) return `${String(seconds)} s`;
-  if (seconds < 90 * 60) return `${String(Math.round(seconds / 60))} min`;
+  if (seconds < 90) return `${String(seconds)}${NBSP}s`;
+  if (seconds < 90 * 60) return `${String(Math.round(seconds / 60))}${NBSP}min`;
   return seconds < 36 * 3600
-    ? `${String(Math.round(seconds / 3600))} h`
-    : `${String(Math.round(seconds / 86_400))} d`;
+    ? `${String(Math.round(seconds / 3600))}${NBSP}h`
+    : `${String(Math.round(seconds / 86_400))}${NBSP}d`;
 }
 
 /** `19:25:03`, in universal time. */

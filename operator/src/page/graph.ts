@@ -112,7 +112,8 @@ class Picture {
       </defs>
       ${this.#plan.spec.units.map((unit) => this.#unit(unit))}
       <g class="edges">${edges.map((edge) => this.#line(edge))}</g>
-      ${this.#plan.spec.units.flatMap((unit) => unit.functions.map((fn) => this.#function(fn, unit)))}
+      ${this.#plan.spec.units.map((unit) => this.#title(unit))}
+      ${this.#scene.graph.functions.map((fn) => this.#function(fn))}
       ${this.#scene.graph.services.map((service) => this.#service(service))}
       ${edges.map((edge) => this.#label(edge))}
     </svg>`;
@@ -125,19 +126,28 @@ class Picture {
   #unit(unit: PlanUnit): Markup {
     const box = this.#drawing.units.get(unit.name);
     if (!box) return html``;
-    const title = this.#fitted(sizeText(unit), box.width - 12, 6);
     return html`<a
       class="unit"
       id="${this.#id(idOf.unit(unit))}"
       href="#${idOf.unit(unit)}"
       aria-label="unit of ${unit.functions.join(', ')}: ${sizeText(unit)}"
-      >${rect(box, 9)} <text x="${px(box.x + 9)}" y="${px(box.y + 14)}">${title}</text></a
+      >${rect(box, 9)}</a
     >`;
   }
 
-  #function(fn: string, unit: PlanUnit): Markup {
+  /** Above the edges, which pass below it. */
+  #title(unit: PlanUnit): Markup {
+    const { cpu, memory } = unit.resources;
+    const { x = 0, y = 0, width = 0 } = this.#drawing.units.get(unit.name) ?? {};
+    const title = this.#fitted(`${String(cpu)} · ${String(memory)}`, width - 12, 6);
+    return html`<text class="size" x="${px(x + 8)}" y="${px(y + 14)}" aria-hidden="true">${title}</text>`;
+  }
+
+  /** In the order in which they are declared, under whichever plan: who goes from one to the next keeps the way. */
+  #function(fn: string): Markup {
     const box = this.#drawing.functions.get(fn);
-    if (!box) return html``;
+    const unit = this.#plan.spec.units.find(({ functions }) => functions.includes(fn));
+    if (!box || !unit) return html``;
     const rate = this.#shown.rateOf(fn);
     const cpuMs = this.#shown.functionOf(fn)?.cpuMs;
     const isEntry = this.#scene.graph.entries.includes(fn);
@@ -169,8 +179,12 @@ class Picture {
 
   #lines(box: Rectangle, name: string, facts: string): Markup {
     const x = px(box.x + box.width / 2);
-    const room = box.width - 10;
-    return html`<text class="name" x="${x}" y="${px(box.y + 18)}">${this.#fitted(name, room, 6.9)}</text>
+    const room = box.width - 12;
+    const shortened = this.#fitted(name, room, 6.4);
+    // Letters are narrowed where the font might be a wide one.
+    const squeezed =
+      shortened.length * 8.2 > room ? html` textLength="${room}" lengthAdjust="spacingAndGlyphs"` : '';
+    return html`<text class="name" x="${x}" y="${px(box.y + 18)}" ${squeezed}>${shortened}</text>
       <text class="facts" x="${x}" y="${px(box.y + 34)}">${this.#fitted(facts, room, 5.9)}</text>`;
   }
 
@@ -187,11 +201,8 @@ class Picture {
     const channel = this.#channel(edge);
     const rate = this.#shown.edgeRateOf(from, to);
     const ms = overheadOf(this.#shown, edge, channel ?? '');
-    const short = [
-      channelText(channel),
-      ...(rate === undefined ? [] : [shortRate(rate)]),
-      ...(ms === undefined ? [] : [shortDuration(ms)]),
-    ];
+    const figures = [rate === undefined ? '' : shortRate(rate), ms === undefined ? '' : shortDuration(ms)];
+    const short = `${channelText(channel)} ${figures.filter((text) => text !== '').join(', ')}`;
     const said = [
       channelText(channel),
       ...(rate === undefined ? [] : [rateText(rate)]),
@@ -210,9 +221,7 @@ class Picture {
       href="#${idOf.edge(from, to)}"
       aria-label="edge ${from} to ${to}: ${said.join(', ')}"
       >${rect(box, 8.5)}
-      <text x="${px(label.x)}" y="${px(label.y + 3.6)}"
-        >${this.#fitted(short.join(' · '), width - 8, 5.7)}</text
-      ></a
+      <text x="${px(label.x)}" y="${px(label.y + 3.6)}">${this.#fitted(short, width - 6, 5.9)}</text></a
     >`;
   }
 

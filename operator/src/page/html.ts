@@ -14,8 +14,12 @@ export type Content = string | number | undefined | Markup | readonly Content[];
 
 /** Undefined says nothing. Attributes stand in double quotes. */
 export function html(parts: TemplateStringsArray, ...contents: readonly Content[]): Markup {
-  return new Markup(parts.map((part, i) => part + (i < contents.length ? textOf(contents[i]) : '')).join(''));
+  const text = parts.map((part, i) => lean(part) + (i < contents.length ? textOf(contents[i]) : ''));
+  return new Markup(text.join(''));
 }
+
+/** How a template is laid out is for who reads it here. */
+const lean = (part: string): string => part.replace(/\n\s+/g, '\n');
 
 function textOf(content: Content): string {
   if (content === undefined) return '';

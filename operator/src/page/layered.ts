@@ -31,6 +31,8 @@ export interface Room {
 export interface Box extends Item {
   readonly x: number;
   readonly y: number;
+  /** Where its layer ends: boxes beside it may be higher. */
+  readonly layerEnd: number;
 }
 
 export interface Layers {
@@ -276,7 +278,7 @@ function placed(
   let y = 0;
   let width = 0;
   for (const row of rows) {
-    const layer = row.flatMap((id): readonly Omit<Box, 'y'>[] => {
+    const layer = row.flatMap((id): readonly Omit<Box, 'y' | 'layerEnd'>[] => {
       const cell = cells.get(id);
       return cell
         ? [{ id, width: cell.width, height: cell.height, x: (xs.get(id) ?? 0) - cell.width / 2 }]
@@ -286,7 +288,12 @@ function placed(
     const height = Math.max(...layer.map((cell) => cell.height), 0);
     for (const cell of layer) {
       // A lane is as high as its layer.
-      boxes.set(cell.id, { ...cell, y, height: cell.height === 0 ? height : cell.height });
+      boxes.set(cell.id, {
+        ...cell,
+        y,
+        height: cell.height === 0 ? height : cell.height,
+        layerEnd: y + height,
+      });
       width = Math.max(width, cell.x + cell.width);
     }
     y += height;

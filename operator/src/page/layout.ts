@@ -23,12 +23,12 @@ export interface Sheet {
 export const WIDE: Sheet = {
   width: 960,
   function: { width: 164, height: 44 },
-  label: { width: 128, height: 19 },
+  label: { width: 144, height: 19 },
 };
 export const NARROW: Sheet = {
   width: 352,
   function: { width: 148, height: 44 },
-  label: { width: 128, height: 19 },
+  label: { width: 144, height: 19 },
 };
 
 export interface Point {
@@ -182,16 +182,18 @@ class Draughtsman {
     const down = within ? from.y < to.y : this.#unit(fromUnit).y < this.#unit(toUnit).y;
     const start = { x: startX, y: down ? from.y + from.height : from.y };
     const end = { x: endX, y: down ? to.y : to.y + to.height };
-    const borders = within ? [] : [this.#unit(fromUnit), this.#unit(toUnit)];
-    const [leave, enter] = borders.map((unit, i) => edgeOfBox(unit, (i === 0) === down));
-    const points = [
-      start,
-      ...(leave === undefined ? [] : [{ x: startX, y: leave }]),
-      ...this.#waypoints(edge, within, fromUnit, toUnit, down),
-      ...(enter === undefined ? [] : [{ x: endX, y: enter }]),
-      end,
-    ];
-    return { ...edge, points, label: { x: endX, y: enter ?? end.y } };
+    const leave = within ? [] : this.#border(fromUnit, startX, down);
+    const enter = within ? [] : this.#border(toUnit, endX, !down).toReversed();
+    const points = [start, ...leave, ...this.#waypoints(edge, within, fromUnit, toUnit, down), ...enter, end];
+    return { ...edge, points, label: enter.at(-1) ?? end };
+  }
+
+  /** Out of a unit: by its upper side, or by its lower one and straight on to the end of its layer. */
+  #border(unit: string, x: number, lower: boolean): readonly Point[] {
+    const { y, height } = this.#unit(unit);
+    if (!lower) return [{ x, y }];
+    const end = (this.#outside.boxes.get(unit)?.layerEnd ?? 0) + MARGIN;
+    return [y + height, ...(end > y + height ? [end] : [])].map((at) => ({ x, y: at }));
   }
 
   #waypoints(edge: Link, within: boolean, from: string, to: string, down: boolean): readonly Point[] {
@@ -235,7 +237,6 @@ const moved = (box: Rectangle | undefined, dx: number, dy: number): Rectangle =>
 });
 
 const middleOf = ({ x, width }: { readonly x: number; readonly width: number }): number => x + width / 2;
-const edgeOfBox = ({ y, height }: Rectangle, lower: boolean): number => (lower ? y + height : y);
 const clamp = (value: number, low: number, high: number): number =>
   low > high ? (low + high) / 2 : Math.min(high, Math.max(low, value));
 

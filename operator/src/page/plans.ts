@@ -39,8 +39,10 @@ export function trialText(scene: Scene): Markup {
       ></meter>
       <span><b>${trial.weightPercent} %</b> of the calls go to the candidate</span>
     </p>
-    ${intervalText(scene.trial, scene.policy.objective)} ${figuresTable(before, after)}
-    ${groupsText(planOf(scene, hash))}`;
+    <div class="columns">
+      <div>${intervalText(scene.trial, scene.policy.objective)} ${groupsText(planOf(scene, hash))}</div>
+      ${figuresTable(before, after)}
+    </div>`;
 }
 
 const planLink = (hash: string): Markup => html`<a href="#plan:${hash}"><code>${hash}</code></a>`;
@@ -160,7 +162,7 @@ function planItem(plan: WorkflowPlanObject, scene: Scene): Markup {
       >${verdict === undefined ? '' : html` <span class="verdict ${verdict.toLowerCase()}">${verdict}</span>`}
     </h3>
     ${groupsText(plan)} ${comparison?.message === undefined ? '' : html`<p>${comparison.message}</p>`}
-    ${news.map((n) => html`<p class="news"><time>${clockText(n.atMs)}</time> ${n.kind}: ${n.message}</p>`)}
+    ${news.map((n) => html`<p class="news"><time>${clockText(n.atMs)}</time> ${n.message}</p>`)}
     <details id="why:${hash}">
       <summary>Why this plan</summary>
       ${why.map(decisionText)}

@@ -43,6 +43,7 @@ export interface ScenePolicy {
   /** Empty: the defaults of the API. */
   readonly name: string;
   readonly mode: string;
+  readonly fusion: string;
   readonly objective: Objective;
   readonly rollout: string;
 }

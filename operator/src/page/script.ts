@@ -20,25 +20,29 @@ const morph = (old, next) => {
   }
 };
 
-// What has an id is found by it, the rest by its place.
+// What has an id is found by it, the rest by its place. What is moved the old way loses its focus.
 const morphChildren = (old, next) => {
+  const wanted = new Set([...next.children].map((child) => child.id));
+  for (const child of [...old.children]) if (child.id && !wanted.has(child.id)) child.remove();
   const known = new Map([...old.children].map((child) => [child.id, child]));
   let at = old.firstChild;
+  const drop = () => {
+    const gone = at;
+    at = at.nextSibling;
+    gone.remove();
+  };
   for (const child of [...next.childNodes]) {
     const same = child.id ? known.get(child.id) : at && !at.id ? at : undefined;
     if (!same) {
       old.insertBefore(child, at);
       continue;
     }
+    while (at && at !== same && !at.id) drop();
     if (same === at) at = at.nextSibling;
-    else old.insertBefore(same, at);
+    else (old.moveBefore ?? old.insertBefore).call(old, same, at);
     morph(same, child);
   }
-  while (at) {
-    const rest = at.nextSibling;
-    at.remove();
-    at = rest;
-  }
+  while (at) drop();
 };
 
 const take = ({ id, text }) => {

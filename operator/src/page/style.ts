@@ -8,7 +8,7 @@ export const STYLE = String.raw`
 :root {
   color-scheme: light dark;
   --paper: #f7f7f4; --sheet: #fff; --ink: #1d2330; --soft: #565d6d; --line: #d9dbe0; --edge: #7a8294;
-  --accent: #0b57d0; --unit: #eef3fb; --unit-line: #7d9cc9; --fn: #fff; --fn-line: #5b6473;
+  --accent: #0b57d0; --unit: #eef3fb; --unit-line: #6a8cbf; --fn: #fff; --fn-line: #5b6473;
   --process: #1a7340; --bus: #0b57d0; --queue: #8a4b00; --good: #146c37; --bad: #b3261e; --wait: #7a5200;
 }
 @media (prefers-color-scheme: dark) {
@@ -21,7 +21,7 @@ export const STYLE = String.raw`
 * { box-sizing: border-box; }
 html { scroll-padding-top: 1rem; }
 body {
-  margin: 0; padding: 0 max(12px, calc((100vw - 1440px) / 2)) 2rem;
+  margin: 0; padding: 0 8px 2rem;
   background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; overflow-wrap: anywhere;
 }
 h1 { margin: 0; font-size: 1.6rem; line-height: 1.2; }
@@ -34,7 +34,7 @@ code { font: .92em ui-monospace, monospace; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: 4px; }
 .skip { position: absolute; left: -999px; }
 .skip:focus { left: 12px; top: 8px; padding: .4rem .8rem; background: var(--sheet); z-index: 1; }
-header { padding: 1rem 0 .6rem; }
+header { padding: 1rem .3rem .6rem; }
 .brand { margin: 0; color: var(--soft); font-weight: 600; font-size: .85rem; }
 nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin: .4rem 0; padding: 0; list-style: none; }
 nav a[aria-current] { color: inherit; font-weight: 600; }
@@ -45,7 +45,7 @@ nav a[aria-current] { color: inherit; font-weight: 600; }
 time { color: var(--soft); font-variant-numeric: tabular-nums; }
 .finding { padding: .3rem .8rem; border-left: 4px solid var(--wait); background: var(--sheet); }
 .finding.error { border-color: var(--bad); }
-section { margin: 0 0 1rem; padding: 1rem; background: var(--sheet); border: 1px solid var(--line); border-radius: 10px; }
+section { margin: 0 0 1rem; padding: .8rem .6rem; background: var(--sheet); border: 1px solid var(--line); border-radius: 10px; }
 #trial:empty { display: none; }
 #trial { border-color: var(--accent); }
 .legend, .aside, .hint { color: var(--soft); font-size: .85rem; }
@@ -59,9 +59,9 @@ svg.wide { display: none; }
 svg text { fill: var(--ink); }
 svg a { text-decoration: none; }
 svg a:focus-visible { outline: none; }
-svg a:hover > rect, svg a:focus-visible > rect { stroke: var(--accent); stroke-width: 3; }
+svg.graph a:hover > rect, svg.graph a:focus-visible > rect { stroke: var(--accent); stroke-width: 3; }
 .unit > rect { fill: var(--unit); stroke: var(--unit-line); stroke-width: 1.2; }
-.unit > text { fill: var(--soft); font-size: 10px; }
+.size { fill: var(--soft); stroke: var(--unit); stroke-width: 4px; paint-order: stroke; font-size: 10px; pointer-events: none; }
 .fn > rect { fill: var(--fn); stroke: var(--fn-line); }
 .fn.entry > rect { stroke-width: 2; }
 .fn.service > rect { stroke-dasharray: 2 3; }
@@ -78,10 +78,10 @@ path.edge.node, path.edge.remote { stroke: var(--bus); }
 .label text { fill: var(--bus); font-size: 10.5px; font-variant-numeric: tabular-nums; }
 .label.inprocess text, .label.pod text { fill: var(--process); }
 .label.queue text, .label.localqueue text { fill: var(--queue); }
-#details article { display: none; }
+#details article { display: none; padding: .3rem .5rem; outline-offset: 0; }
 #details article:target { display: block; }
 #details-of:has(:target) .hint { display: none; }
-#details-of { align-self: start; padding: .8rem; border: 1px solid var(--line); border-radius: 8px; }
+#details-of { align-self: start; padding: .5rem; border: 1px solid var(--line); border-radius: 8px; }
 dl { margin: 0 0 .6rem; }
 dl div { display: flex; gap: .8rem; padding: .15rem 0; border-bottom: 1px solid var(--line); }
 dt { flex: 0 0 42%; color: var(--soft); }
@@ -93,6 +93,7 @@ dd { margin: 0; font-variant-numeric: tabular-nums; }
 .back { display: inline-block; padding: .3rem 0; }
 table { border-collapse: collapse; width: 100%; max-width: 46rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .5rem .25rem 0; text-align: right; border-bottom: 1px solid var(--line); font-weight: 400; }
+td { white-space: nowrap; }
 th:first-child { text-align: left; }
 thead th { color: var(--soft); font-size: .85rem; }
 .better { color: var(--good); }
@@ -124,6 +125,8 @@ summary { cursor: pointer; color: var(--accent); width: fit-content; padding: .2
 footer { color: var(--soft); font-size: .85rem; }
 @media (min-width: 760px) {
   body { padding-left: max(24px, calc((100vw - 1440px) / 2)); padding-right: max(24px, calc((100vw - 1440px) / 2)); }
+  section { padding: 1rem; }
+  .columns { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem 2rem; align-items: start; }
   svg.wide { display: block; }
   svg.narrow { display: none; }
 }
@@ -136,7 +139,7 @@ footer { color: var(--soft); font-size: .85rem; }
   svg rect { transition: stroke .15s; }
 }
 @media (forced-colors: active) {
-  svg a:focus-visible > rect { stroke: Highlight; }
   svg rect { stroke: CanvasText; }
+  svg.graph a:focus-visible > rect { stroke: Highlight; }
 }
 `.trimStart();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { jsArtifact, wasmArtifact } from '../model/testApplication.ts';
 import type { Manifest } from '../model/testApplication.ts';
 import type { CurrentPlan, Snapshot, Trials } from '../snapshot/snapshot.ts';
 import { manual, snapshotOf } from '../snapshot/testSnapshot.ts';
@@ -265,7 +266,8 @@ test('memory doubles after a kill, and comes down when less is seen to do', () =
     [256, 'OutOfMemory'],
     'four times what it may use, and no more',
   );
-  assert.deepEqual(sizeOf(seen(120, 0, 128)), [120, 'KeptAfterOutOfMemory']);
+  assert.deepEqual(sizeOf(seen(120, 0, 128)), [128, 'KeptAfterOutOfMemory']);
+  assert.deepEqual(sizeOf(seen(100, 0, 256)), [88, 'KeptAfterOutOfMemory']);
   assert.deepEqual(sizeOf(seen(60, 0, 128)), [64, 'SumOfLimits']);
 });
 
@@ -432,4 +434,61 @@ test('nothing measured is a strange number: zeros and huge figures are planned l
       }
     }
   }
+});
+
+const two = { artifacts: [wasmArtifact(), jsArtifact()] };
+const timed = (js: number, wasm: number): Manifest => ({
+  roots: [{ function: 'a', ratePerSecond: 1 }],
+  functions: [
+    { function: 'a', artifact: 'js', cpuMs: js, samples: 1000 },
+    { function: 'a', artifact: 'wasm', cpuMs: wasm, samples: 1000 },
+  ],
+});
+const runsAs = (p: Plan): string => p.units[0]?.variants[0]?.artifacts[0]?.artifact ?? '';
+const withVariants = (p: Plan): CurrentPlan => ({ hash: '0123456789', units: p.units });
+
+test('the artifact that was measured to be quicker is taken, once, as a change like any other', () => {
+  const world: World = { functions: { a: two }, observations: timed(20, 5) };
+  const before = withVariants(plan(snapshotOf({ ...world, observations: {} })));
+  const changed = plan(snapshotOf({ ...world, current: before }));
+  assert.deepEqual([runsAs(changed), changed.outcome], ['wasm', 'BetterFound']);
+  assert.equal(decided(changed, 'Runtime', 'a on amd64').reason, 'MeasuredFaster');
+  assert.match(rollout(changed).message, /as other artifacts would be [\d.]+ % better/);
+  const again = plan(snapshotOf({ ...world, current: withVariants(changed) }));
+  assert.deepEqual([runsAs(again), again.outcome], ['wasm', 'NothingBetter']);
+});
+
+test('artifacts stay while plans cool down, while one is tried, and while the gain is small', () => {
+  const world: World = { functions: { a: two }, observations: timed(20, 5) };
+  const js = withVariants(plan(snapshotOf({ ...world, observations: {} })));
+  const wasm = withVariants(plan(snapshotOf({ ...world, policy: { runtime: { prefer: 'Wasm' } } })));
+  const as = (more: Partial<World>): readonly [string, string] => {
+    const p = plan(snapshotOf({ ...world, current: js, ...more }));
+    return [runsAs(p), p.outcome];
+  };
+  assert.deepEqual(as({ trials: trials({ coolingUntilMs: 9 }) }), ['js', 'CoolingDown']);
+  assert.deepEqual(as({ trials: trials({ candidate: js }) }), ['js', 'UnderTrial']);
+  assert.deepEqual(as({ trials: trials({ candidate: wasm }), observations: timed(5, 20) }), [
+    'wasm',
+    'UnderTrial',
+  ]);
+  assert.deepEqual(as({ policy: { rollout: { minimumGainPercent: 80 } } }), ['js', 'NothingBetter']);
+  assert.deepEqual(as({ trials: trials({ lost: [{ ...wasm, untilMs: 9, reason: 'Worse' }] }) }), [
+    'js',
+    'LostBefore',
+  ]);
+  assert.deepEqual(as({ observations: {}, current: wasm }), ['wasm', 'NoObservations']);
+});
+
+test('what the policy prefers comes at once', () => {
+  const world: World = {
+    functions: { a: two },
+    observations: timed(5, 5),
+    policy: { runtime: { prefer: 'Wasm' } },
+  };
+  const js = withVariants(plan(snapshotOf({ ...world, policy: {}, observations: {} })));
+  assert.equal(
+    runsAs(plan(snapshotOf({ ...world, current: js, trials: trials({ coolingUntilMs: 9 }) }))),
+    'wasm',
+  );
 });

@@ -15,6 +15,7 @@ import type { LostPlan } from '../snapshot/snapshot.ts';
 import { sameGrouping } from './assignment.ts';
 import type { Assignment } from './assignment.ts';
 import { listText, percentText } from './decide.ts';
+import { keeping } from './facts.ts';
 import type { Facts } from './facts.ts';
 import { isObserved } from './figures.ts';
 import { nextStep } from './fusionizeStep.ts';
@@ -22,6 +23,7 @@ import { groupFunctions, wishesOfPlan, wishesOfPolicy } from './grouping.ts';
 import type { Wish } from './grouping.ts';
 import { gainOf, noiseOf } from './noise.ts';
 import type { Outcome } from './plan.ts';
+import { artifactsText } from './runtimes.ts';
 import { best } from './search.ts';
 import { sized, sizedAsItRuns, withFewerCores } from './sizes.ts';
 import type { Sized } from './sizes.ts';
@@ -32,6 +34,9 @@ import type { Scored } from './study.ts';
 export interface Option {
   readonly units: readonly Sized[];
   readonly wishes: readonly Wish[];
+  /** With the artifacts that it keeps, and those as text. */
+  readonly facts: Facts;
+  readonly artifacts: string;
   readonly scored?: Scored | undefined;
 }
 
@@ -55,13 +60,22 @@ export interface Found extends Option {
 type Verdict = Pick<Choice, 'outcome' | 'message' | 'found'> & { readonly option: Option };
 
 export function choose(facts: Facts): Choice {
-  const study = isObserved(facts) ? new Study(facts) : undefined;
   const { current } = facts.snapshot;
-  const running = optionOf(wishesOfPlan(current), facts, study, sizedAsItRuns);
-  if (study && current) study.calibrate(running.units, facts.snapshot.observations.roots);
-  const scored = study ? { ...running, scored: study.predict(running.units) } : running;
+  const keepingFacts = keeping(facts, current);
+  const study = isObserved(facts) ? new Study(facts) : undefined;
+  const isKept = artifactsText(facts) === artifactsText(keepingFacts);
+  const runningStudy = study && !isKept ? new Study(keepingFacts) : study;
+  const running = optionOf(wishesOfPlan(current), keepingFacts, runningStudy, sizedAsItRuns);
+  if (runningStudy && current) runningStudy.calibrate(running.units, facts.snapshot.observations.roots);
+  if (study && runningStudy) study.calibrateAs(runningStudy);
+  const scored = withScore(running, runningStudy);
   const { option, ...verdict } = judged(scored, facts, study);
-  return { ...option, ...verdict, study, running: scored };
+  return {
+    ...option,
+    ...verdict,
+    study: option.artifacts === running.artifacts ? runningStudy : study,
+    running: scored,
+  };
 }
 
 function optionOf(wishes: readonly Wish[], facts: Facts, study: Study | undefined, size = sized): Option {
@@ -69,6 +83,8 @@ function optionOf(wishes: readonly Wish[], facts: Facts, study: Study | undefine
   return {
     wishes: grouping.wishes,
     units: grouping.groups.map((group) => size(group, facts, study)),
+    facts,
+    artifacts: artifactsText(facts),
   };
 }
 
@@ -141,7 +157,7 @@ const isCooling = ({ snapshot: { trials, nowMs } }: Facts): boolean =>
 function candidateOf(facts: Facts): Option | undefined {
   const { candidate } = facts.snapshot.trials;
   if (!candidate) return undefined;
-  const option = optionOf(wishesOfPlan(candidate), facts, undefined);
+  const option = optionOf(wishesOfPlan(candidate), keeping(facts, candidate), undefined);
   const units = option.units.map((unit) => {
     const made = candidate.units.find((u) => sameNames(u.functions, unit.functions))?.resources;
     return made
@@ -232,7 +248,8 @@ function gained(option: Option, running: Option, facts: Facts, study: Study): Ve
   const found = foundOf(option, running, facts, study);
   const { gain, noise } = found;
   const { minimumGainPercent } = facts.snapshot.policy.spec.rollout;
-  const promise = `${groupsText(option)} would be ${percentText(gain)} better`;
+  const others = option.artifacts === running.artifacts ? '' : ' as other artifacts';
+  const promise = `${groupsText(option)}${others} would be ${percentText(gain)} better`;
   const keep = (outcome: Outcome, why: string): Verdict => ({
     option: running,
     outcome,
@@ -269,7 +286,9 @@ function lostAs(option: Option, running: Option, facts: Facts): LostPlan | undef
       plan.units.every((unit) => {
         const own = option.units.find((u) => sameNames(u.functions, unit.functions));
         if (!own) return false;
-        return !isResizing || !unit.resources || sameResources(own.resources, unit.resources);
+        if (!isResizing) return true;
+        if (unit.resources && !sameResources(own.resources, unit.resources)) return false;
+        return artifactsText(keeping(facts, plan)) === option.artifacts;
       }),
   );
 }
@@ -289,6 +308,7 @@ const isSameGrouping = (a: Option, b: Option): boolean =>
   a.units.every((unit, i) => sameNames(unit.functions, b.units[i]?.functions ?? []));
 
 const isSamePlan = (a: Option, b: Option): boolean =>
+  a.artifacts === b.artifacts &&
   isSameGrouping(a, b) &&
   a.units.every((unit, i) => {
     const other = b.units[i];

@@ -132,20 +132,21 @@ test('work that a run sent into its own unit takes half of the rest of it at mos
 });
 
 test('each unit on the way may be asleep', () => {
-  const seldom = (coldStarts: number): World => ({
+  const seldom = (scalesToZero: boolean): World => ({
+    scalesToZero,
     functions: ['a', 'b'],
     edges: ['a>b'],
     observations: {
       roots: [root('a', 0.001)],
-      functions: ['a', 'b'].map((fn) => ({ ...ran(fn, 1), samples: 10, coldStarts, coldStartMs: 500 })),
+      functions: ['a', 'b'].map((fn) => ({ ...ran(fn, 1), coldStartMs: 500 })),
       edges: [hop('a', 'b')],
     },
   });
   const asleep = 500 * Math.exp(-0.06); // one call in 1,000 s, idle after 60 s
-  const [apart, together] = [predicted(seldom(1), 'a', 'b'), predicted(seldom(1), 'a,b')];
+  const [apart, together] = [predicted(seldom(true), 'a', 'b'), predicted(seldom(true), 'a,b')];
   assert.ok(Math.abs(apart.latencyMs - (1 + 1 + 1 + 2 * asleep)) < 0.1, String(apart.latencyMs));
   assert.ok(Math.abs(together.latencyMs - (1 + 0.1 + 1 + asleep)) < 0.1, String(together.latencyMs));
-  assert.ok(predicted(seldom(0), 'a', 'b').latencyMs < 4, 'nothing has ever slept');
+  assert.ok(predicted(seldom(false), 'a', 'b').latencyMs < 4, 'nothing sleeps');
 });
 
 const priced = (price: Manifest, ratePerSecond: number): World => ({

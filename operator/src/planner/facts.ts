@@ -6,10 +6,12 @@
  */
 import { byEnds } from '../model/graph.ts';
 import type { Architecture, Edge, Machine, Tier } from '../model/nouns.ts';
-import type { Snapshot, SnapshotArtifact, SnapshotFunction } from '../snapshot/snapshot.ts';
+import type { PlanShape, Snapshot, SnapshotArtifact, SnapshotFunction } from '../snapshot/snapshot.ts';
 
 export interface Facts {
   readonly snapshot: Snapshot;
+  /** Artifacts that stay as they are as long as they can be used: names by `function architecture`. */
+  readonly keeps: ReadonlyMap<string, string>;
   readonly functions: ReadonlyMap<string, SnapshotFunction>;
   /** Every edge whose ends are vertices of the graph, by (from, to). */
   readonly edges: readonly Edge[];
@@ -28,8 +30,23 @@ export function factsOf(snapshot: Snapshot): Facts {
   const known = (name: string): boolean => functions.has(name) || services.has(name);
   const edges = spec.edges.filter((e) => known(e.from) && known(e.to)).sort(byEnds);
   const edgesFrom = Map.groupBy(edges, (e) => e.from);
-  return { snapshot, functions, edges, edgesFrom, neighbours: neighboursOf(edges), services };
+  const neighbours = neighboursOf(edges);
+  return { snapshot, keeps: new Map(), functions, edges, edgesFrom, neighbours, services };
 }
+
+/** The same facts, with the artifacts of a plan that exists kept as they are. */
+export const keeping = (facts: Facts, plan: PlanShape | null): Facts => ({
+  ...facts,
+  keeps: new Map(
+    (plan?.units ?? []).flatMap(({ variants = [] }) =>
+      variants.flatMap(({ architecture, artifacts }) =>
+        artifacts.map((placed) => [keepKey(placed.function, architecture), placed.artifact] as const),
+      ),
+    ),
+  ),
+});
+
+export const keepKey = (fn: string, architecture: Architecture): string => `${fn} ${architecture}`;
 
 function neighboursOf(edges: readonly Edge[]): ReadonlyMap<string, ReadonlySet<string>> {
   const near = new Map<string, Set<string>>();

@@ -127,7 +127,6 @@ export const isObserved = ({ snapshot: { observations: o } }: Facts): boolean =>
 
 function executionArrays(names: readonly string[], facts: Facts) {
   const of = names.map((name) => observed(name, facts));
-  const sleeping = of.some((f) => f.coldStarts > 0);
   return {
     cpuMs: Float64Array.from(of, (f) => f.cpuMs),
     waitingMs: Float64Array.from(of, (f) => f.waitingMs),
@@ -140,7 +139,7 @@ function executionArrays(names: readonly string[], facts: Facts) {
     known: Uint8Array.from(of, (f) => (f.known ? 1 : 0)),
     sleeps: Uint8Array.from(names, (name) => {
       const scaling = facts.functions.get(name)?.spec.scaling;
-      return sleeping && scaling?.mode === 'Auto' && scaling.minInstances === 0 ? 1 : 0;
+      return facts.snapshot.scalesToZero && scaling?.mode === 'Auto' && scaling.minInstances === 0 ? 1 : 0;
     }),
   };
 }
@@ -172,7 +171,6 @@ function observed(name: string, facts: Facts) {
       samples,
     ),
     memoryBytes: rows.length > 0 ? Math.max(...rows.map((r) => r.memoryBytes ?? NaN)) : NaN,
-    coldStarts: rows.reduce((all, r) => all + r.coldStarts, 0),
     coldMs: orElse(
       mean((r) => r.coldStartMs),
       PRIOR_COLD_MS,

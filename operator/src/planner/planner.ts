@@ -25,7 +25,9 @@ import { membersOf, placementDecision, sizeDecision, unitOfGroup } from './units
 export function plan(snapshot: Snapshot): Plan {
   const facts = factsOf(snapshot);
   const choice = choose(facts);
-  const units = choice.units.map(({ functions, resources }) => unitOfGroup(functions, resources, facts));
+  const units = choice.units.map(({ functions, resources }) =>
+    unitOfGroup(functions, resources, choice.facts),
+  );
   const others = otherWays(choice, facts);
   const channels = facts.edges.map((edge) => chooseChannel(edge, units, others, facts));
   return {
@@ -38,7 +40,7 @@ export function plan(snapshot: Snapshot): Plan {
       ...rolloutDecisions(choice, facts),
       ...connectedPairs(facts).map((pair) => fusionDecision(pair, choice, others, facts)),
       ...mixedDecisions(choice, facts),
-      ...units.flatMap((unit, i) => unitDecisions(unit, i, choice, facts)),
+      ...units.flatMap((unit, i) => unitDecisions(unit, i, choice)),
       ...channels.map((c) => c.decision),
     ],
     findings: units.flatMap((unit) => unitFindings(unit, facts)),
@@ -48,7 +50,8 @@ export function plan(snapshot: Snapshot): Plan {
   };
 }
 
-function unitDecisions(unit: PlanUnit, at: number, choice: Choice, facts: Facts): readonly Decision[] {
+function unitDecisions(unit: PlanUnit, at: number, choice: Choice): readonly Decision[] {
+  const { facts } = choice;
   const predicted = choice.scored && predictedOf(choice.scored.prediction);
   const members = membersOf(unit.functions, facts);
   return [

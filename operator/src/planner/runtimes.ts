@@ -8,7 +8,7 @@
 import type { Architecture, ArtifactType } from '../model/nouns.ts';
 import type { SnapshotArtifact, SnapshotFunction } from '../snapshot/snapshot.ts';
 import { alternative, decision, input, listText, msText } from './decide.ts';
-import { refusalOf, runsOn } from './facts.ts';
+import { keepKey, refusalOf, runsOn } from './facts.ts';
 import type { ArtifactRefusal, Facts } from './facts.ts';
 import { executionInputs } from './inputs.ts';
 import type { Decision, DecisionAlternative, Predicted } from './plan.ts';
@@ -34,7 +34,28 @@ export const artifactOn = (
 export const artifactsUsed = (fn: SnapshotFunction, facts: Facts): ReadonlySet<string> =>
   new Set(fn.spec.placement.architectures.flatMap((a) => artifactOn(fn, a, facts)?.name ?? []));
 
+/** All of them as text: two plans with the same text run the same artifacts. */
+export const artifactsText = (facts: Facts): string =>
+  [...facts.functions.values()]
+    .flatMap((fn) =>
+      fn.spec.placement.architectures.map((a) => `${fn.name} ${a} ${artifactOn(fn, a, facts)?.name ?? ''}`),
+    )
+    .join();
+
 function choose(fn: SnapshotFunction, architecture: Architecture, facts: Facts): Choice {
+  const fresh = freshChoice(fn, architecture, facts);
+  const name = facts.keeps.get(keepKey(fn.name, architecture));
+  const kept = fn.artifacts.find((a) => a.name === name);
+  if (!kept || kept === fresh.artifact || fresh.reason === 'PolicyPrefers') return fresh;
+  if (refusalOn(kept, fn, architecture, facts)) return fresh;
+  return {
+    artifact: kept,
+    reason: 'KeptAsItRuns',
+    message: `it runs as ${kept.name}, and nothing else promises enough`,
+  };
+}
+
+function freshChoice(fn: SnapshotFunction, architecture: Architecture, facts: Facts): Choice {
   const usable = fn.artifacts.filter((a) => !refusalOn(a, fn, architecture, facts));
   const [first, ...others] = ranked(usable, facts);
   if (!first) {

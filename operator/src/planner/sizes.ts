@@ -145,11 +145,9 @@ function afterKills(
   }
   const needed = stepped(Math.max(0, (seen.memoryBytes ?? Infinity) - PROCESS_BYTES) * HEADROOM);
   if (before <= start.resources.memoryBytes || needed <= start.resources.memoryBytes) return start;
-  return grown(
-    Math.min(before, needed),
-    'KeptAfterOutOfMemory',
-    'it was seen to need more than its functions may use',
-  );
+  // Half or nothing: a size that followed every figure would be another unit each time.
+  const kept = needed <= before / 2 ? needed : before;
+  return grown(kept, 'KeptAfterOutOfMemory', 'it was seen to need more than its functions may use');
 }
 
 const largestMachine = ({ snapshot: { machines } }: Facts): number =>

@@ -60,6 +60,12 @@ export class Study {
     }
   }
 
+  /** As another study was calibrated: what was measured is of one plan. */
+  calibrateAs({ figures }: Study): void {
+    this.figures.rootOffsetMs.set(figures.rootOffsetMs);
+    this.figures.rootScale.set(figures.rootScale);
+  }
+
   predict(units: readonly SizedGroup[]): Scored {
     for (const { functions, resources } of units) this.#put(this.indicesOf(functions), resources);
     const score = this.#model.score(this.objective);

@@ -36,7 +36,7 @@ import { isReady, podState } from './observe.ts';
 import { PlanReconciler } from './plan.ts';
 import { PolicyReconciler } from './policy.ts';
 import { deploymentProblem, mainContainer } from './problems.ts';
-import { Proposals } from './proposals.ts';
+import { Proposals, workflowKey } from './proposals.ts';
 import { RouteCache } from './routeCache.ts';
 import { Running } from './running.ts';
 import { addressesOf, functionKeysOf, planWorkflow, unitOf, workflowKeyOf } from './stores.ts';
@@ -222,6 +222,11 @@ export function controllers(options: ControllersOptions): Controllers {
         if (about && hasPod(stores, about) && attention.isNews(about))
           workflowController.enqueue(`${about.namespace}/${about.workflow}`, { afterMs: GATHER_MS });
       }),
+      stores.pods.onChange((change) => {
+        if (change.type !== 'updated' || !wasKilled(change)) return;
+        for (const workflow of workflowKeyOf(change.object))
+          sight.known(workflowKey(workflow))?.killed(unitOf(change.object));
+      }),
       bus.reports.onObservation((o) => {
         if (hasPod(stores, o)) sight.heard(o);
       }),
@@ -339,6 +344,11 @@ const isOfPod = (change: Change<Pod>): boolean =>
 /** Whose pod is not known (yet) wakes nobody: its pod will, and names are soon made up. */
 export const hasPod = ({ pods }: Pick<Stores, 'pods'>, { namespace, unit, instance }: InstanceKey): boolean =>
   unit === GATEWAY_CALLER || pods.get(keyOf({ namespace, name: instance })) !== undefined;
+
+/** Was its process ended for lack of memory since? */
+const wasKilled = ({ old, object }: { readonly old: Pod; readonly object: Pod }): boolean =>
+  restartsOf(object) > restartsOf(old) &&
+  mainContainer(object)?.lastState?.terminated?.reason === 'OOMKilled';
 
 export const restartsOf = (pod: Pod): number => mainContainer(pod)?.restartCount ?? 0;
 

@@ -43,8 +43,9 @@ export function workflowPlanObject(plan: Plan, snapshot: Snapshot): WorkflowPlan
 /** What the next plan may depend on of this one. */
 export const planShape = ({ metadata, spec }: WorkflowPlanObject): PlanShape => ({
   hash: metadata.name.slice(spec.workflowRef.name.length + 1),
-  units: spec.units.map(({ functions, resources: { cpu, memory } }) => ({
+  units: spec.units.map(({ functions, variants, resources: { cpu, memory } }) => ({
     functions,
+    variants,
     resources: { cpuMillis: cpuMillisOf(cpu), memoryBytes: memoryBytesOf(memory) },
   })),
 });
@@ -74,7 +75,7 @@ const DETAILS = [
 
 type Detail = (typeof DETAILS)[number];
 
-/** All decisions with as much detail as fits; where even the least does not, the first ones. */
+/** All decisions with as much detail as fits; where even the least does not, those that matter most. */
 function fitted(decisions: readonly Decision[], spareBytes: number): readonly ApiDecision[] {
   for (const detail of DETAILS) {
     const all = decisions.map((d) => apiDecision(d, detail));
@@ -83,11 +84,16 @@ function fitted(decisions: readonly Decision[], spareBytes: number): readonly Ap
   return firstThatFit(decisions, spareBytes);
 }
 
+/** What people ask for first is kept first: why together or apart, then how calls travel, then the rest. */
+const FIRST: readonly Decision['kind'][] = ['Policy', 'Rollout', 'Fusion', 'Channel', 'Size', 'Runtime'];
+
 function firstThatFit(decisions: readonly Decision[], spareBytes: number): readonly ApiDecision[] {
   const least = DETAILS[DETAILS.length - 1] ?? DETAILS[0];
   const kept: ApiDecision[] = [];
   let bytes = 2 + bytesOf(leftOut(decisions.length));
-  for (const one of decisions.slice(0, DECISIONS_MAX - 1).map((d) => apiDecision(d, least))) {
+  const rank = ({ kind }: Decision): number => (FIRST.includes(kind) ? FIRST.indexOf(kind) : FIRST.length);
+  const ranked = [...decisions].sort((a, b) => rank(a) - rank(b));
+  for (const one of ranked.slice(0, DECISIONS_MAX - 1).map((d) => apiDecision(d, least))) {
     bytes += bytesOf(one) + 1;
     if (bytes > spareBytes) break;
     kept.push(one);

@@ -42,6 +42,8 @@ export interface GatherInput {
   readonly current: CurrentPlan | null;
   /** Whether processes are held to their CPU limits; absent: they are. */
   readonly enforcesLimits?: boolean;
+  /** Whether units end when they are idle; absent: they do not. */
+  readonly scalesToZero?: boolean;
   /** Absent: nothing was measured. */
   readonly observations?: Observations;
   /** Absent: no plan was ever tried. */
@@ -63,6 +65,7 @@ export function gather(input: GatherInput): Snapshot | undefined {
     policy: resolvePolicy(application, workflow),
     machines: [...machines].sort(byName).map(machineAlone),
     enforcesLimits: input.enforcesLimits ?? true,
+    scalesToZero: input.scalesToZero ?? false,
     observations: ofGraph(input.observations ?? NO_OBSERVATIONS, workflow.spec),
     current: current && { ...shapeAlone(current), ...defined('sinceMs', current.sinceMs) },
     trials: trialsAlone(input.trials ?? NO_TRIALS),
@@ -85,7 +88,11 @@ const machineAlone = (m: Machine): Machine => ({
 
 const shapeAlone = ({ hash, units }: PlanShape): PlanShape => ({
   hash,
-  units: units.map(({ functions, resources }) => ({ functions, ...defined('resources', resources) })),
+  units: units.map(({ functions, resources, variants }) => ({
+    functions,
+    ...defined('resources', resources),
+    ...defined('variants', variants),
+  })),
 });
 
 const trialsAlone = ({ coolingUntilMs, candidate, lost }: Trials): Trials => ({

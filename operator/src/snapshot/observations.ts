@@ -56,7 +56,7 @@ const executed = z.object({
     .nullable()
     .default(null)
     .describe('Memory that it adds to its process beside the thread itself, near its peak.'),
-  coldStarts: count().default(0).describe('Executions that waited for an instance to start.'),
+  coldStarts: count().default(0).describe('Instances that started.'),
   coldStartMs: durationMs().nullable().default(null).describe('How long such a start takes.'),
   failures: count().default(0).describe('Executions that failed.'),
 });

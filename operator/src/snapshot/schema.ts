@@ -75,6 +75,20 @@ const machine = z.object({
   busDistanceMs: z.number().min(0).max(60_000).optional().describe('Round trip to the hub in milliseconds.'),
 });
 
+const variant = z.object({
+  architecture: architecture.describe('The architecture of the machines.'),
+  artifacts: z
+    .array(
+      z.object({
+        function: graphName('The function, by its name in the graph.'),
+        artifact: graphName('The name of the artifact.'),
+        isolation: z.enum(['Worker', 'Shared']).default('Worker').describe('Its thread.'),
+      }),
+    )
+    .max(200)
+    .describe('As what each function runs there.'),
+});
+
 const unit = z.object({
   functions: z.array(nameInGraph()).min(1).max(200).describe('The functions of the unit.'),
   resources: z
@@ -84,6 +98,7 @@ const unit = z.object({
     })
     .optional()
     .describe('What one instance may use; absent: not known.'),
+  variants: z.array(variant).max(6).optional().describe('As what they run; absent: not known.'),
 });
 
 const shape = {
@@ -143,6 +158,10 @@ export const snapshotSchema = z.object({
     .describe(
       'Whether processes are held to their CPU limits: on a cluster they are, on a laptop they are not.',
     ),
+  scalesToZero: z
+    .boolean()
+    .default(false)
+    .describe('Whether units end when they are idle, and start again with the next call.'),
   observations: observationsSchema.prefault({}).describe('What was measured.'),
   current: current.nullable().default(null).describe('The plan that runs; null: none does.'),
   trials: trials.prefault({}).describe('What became of other plans.'),

@@ -23,6 +23,8 @@ export interface Snapshot {
   readonly machines: readonly Machine[];
   /** Whether processes are held to their CPU limits: on a cluster they are, on a laptop they are not. */
   readonly enforcesLimits: boolean;
+  /** Whether units end when they are idle, and start again with the next call. */
+  readonly scalesToZero: boolean;
   /** What was measured, under the plan that runs. */
   readonly observations: Observations;
   readonly current: CurrentPlan | null;
@@ -40,8 +42,19 @@ export interface PlanShape {
 export interface UnitShape {
   /** By their names in the graph. */
   readonly functions: readonly string[];
+  /** As what they run; absent: not known. */
+  readonly variants?: readonly VariantShape[] | undefined;
   /** What one instance may use; absent: not known. */
   readonly resources?: { readonly cpuMillis: number; readonly memoryBytes: number } | undefined;
+}
+
+export interface VariantShape {
+  readonly architecture: Architecture;
+  readonly artifacts: readonly {
+    readonly function: string;
+    readonly artifact: string;
+    readonly isolation: 'Worker' | 'Shared';
+  }[];
 }
 
 /** The plan that runs. */

@@ -27,6 +27,7 @@ export interface World {
   /** As a person would write them. */
   readonly observations?: Manifest;
   readonly trials?: Trials;
+  readonly scalesToZero?: boolean;
   readonly nowMs?: number;
 }
 
@@ -49,6 +50,7 @@ export function snapshotOf(world: World, manifests: readonly Manifest[] = manife
     machines: world.machines ?? [MACHINE],
     current: world.current ?? null,
     observations: observationsSchema.parse(world.observations ?? {}),
+    ...(world.scalesToZero ? { scalesToZero: true } : {}),
     ...(world.trials ? { trials: world.trials } : {}),
     nowMs: world.nowMs ?? 0,
   });

@@ -73,8 +73,11 @@ describe('a recorder', () => {
     for (const ms of [Math.E, Math.E ** 3]) r.entries('f', 'r1', 'Sync').add(ms, true);
     r.entries('f', 'r1', 'Sync').add(1e6, false);
     r.entries('f', 'r2', 'Sync').fellBack();
+    r.entries('g', 'r1', 'Async').add(1, true, true);
+    r.entries('g', 'r1', 'Async').add(1, true);
     const { entries = [] } = r.take(KEY, AT, 1);
-    const [ran, fell] = entries;
+    const [ran, fell, pulled] = entries;
+    assert.deepEqual([ran?.outside, pulled?.calls, pulled?.outside], [undefined, 2, 1]);
     assert.deepEqual([ran?.calls, ran?.failures], [3, 1]);
     assert.equal(
       ran?.latencyMs.counts.reduce((a, b) => a + b),

@@ -204,6 +204,7 @@ class EntrySeries {
   readonly #call: EntryObservation['call'];
   readonly #latencyMs = new Counts();
   #calls = 0;
+  #outside = 0;
   #failures = 0;
   #fellBack = 0;
   #logSum = 0;
@@ -215,9 +216,10 @@ class EntrySeries {
     this.#call = call;
   }
 
-  /** A root call has ended. */
-  add(ms: number, ok: boolean): void {
+  /** A root call has ended. `outside`: it came from a queue, and into that from outside of the graph. */
+  add(ms: number, ok: boolean, outside = false): void {
     this.#calls += 1;
+    if (outside) this.#outside += 1;
     if (ok) this.#took(ms);
     else this.#failures += 1;
   }
@@ -240,6 +242,7 @@ class EntrySeries {
       revision: this.#revision,
       call: this.#call,
       calls: this.#calls,
+      ...(this.#outside > 0 && { outside: this.#outside }),
       failures: this.#failures,
       fellBack: this.#fellBack,
       latencyMs: this.#latencyMs.toHistogram(),

@@ -116,6 +116,8 @@ export interface EntryObservation {
   readonly call: 'Sync' | 'Async';
   /** That ended, failures included. */
   readonly calls: number;
+  /** Of the calls from a queue those that came from outside of the graph, and not along an edge; absent: none, or `Sync`. */
+  readonly outside?: number;
   readonly failures: number;
   /** Calls that were drawn for this revision, found nobody who serves it, and ran under another one: counted there. */
   readonly fellBack: number;

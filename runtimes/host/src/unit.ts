@@ -433,7 +433,8 @@ export class Unit implements Rider {
       if (failed) throw end;
       ok = true;
     } finally {
-      this.#recorder.entries(fn, revision, 'Async').add(this.#options.clock.now() - startedAt, ok);
+      const ms = this.#options.clock.now() - startedAt;
+      this.#recorder.entries(fn, revision, 'Async').add(ms, ok, ofEntry);
       this.#recorder.rootEnds(revision);
     }
   }
