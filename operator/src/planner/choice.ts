@@ -109,29 +109,12 @@ function judged(running: Option, facts: Facts, study: Study | undefined): Verdic
   return { option: running, outcome: 'PolicyObserves', message, found };
 }
 
-/** The policy says the groups; their sizes are the planner's. */
+/** The policy says the groups: nothing else is tried, neither sizes nor artifacts. */
 function asAsked(running: Option, facts: Facts, study: Study | undefined): Verdict {
-  const asked = optionOf(wishesOfPolicy(facts), facts, study);
+  const asked = withScore(optionOf(wishesOfPolicy(facts), facts, study), study);
   const message = `the policy says the groups (fusion.mode: ${facts.snapshot.policy.spec.fusion.mode})`;
-  if (!isSameGrouping(asked, running)) {
-    const option = withScore(asked, study);
-    return { option, outcome: 'AsAsked', message };
-  }
-  const resized = resizing(asked, running, facts, study);
-  return {
-    option: { ...resized.option, wishes: asked.wishes },
-    outcome: 'AsAsked',
-    message,
-    found: resized.found,
-  };
-}
-
-/** The same groups in their own sizes, if that is worth a change. */
-function resizing(asked: Option, running: Option, facts: Facts, study: Study | undefined): Verdict {
-  const candidate = candidateOf(facts);
-  if (candidate && isSameGrouping(candidate, running)) return underTrial(candidate, study);
-  if (!study || isCooling(facts)) return { option: running, outcome: 'AsAsked', message: '' };
-  return gained({ ...asked, units: withFewerCores(asked.units, study) }, running, facts, study);
+  const option = isSameGrouping(asked, running) ? { ...running, wishes: asked.wishes } : asked;
+  return { option, outcome: 'AsAsked', message };
 }
 
 function byItself(running: Option, facts: Facts, study: Study | undefined): Verdict {
@@ -140,6 +123,10 @@ function byItself(running: Option, facts: Facts, study: Study | undefined): Verd
   if (!study) {
     const message = 'nothing is measured yet, and without measurements nothing is grouped anew';
     return { option: running, outcome: 'NoObservations', message };
+  }
+  if (facts.snapshot.current && study.figures.rootsAssumed) {
+    const message = 'no root calls were counted, and without load nothing can be found better';
+    return { option: running, outcome: 'NoLoad', message };
   }
   if (isCooling(facts)) {
     const message = `plans change at most every ${facts.snapshot.policy.spec.rollout.cooldownSeconds} s (rollout.cooldownSeconds)`;

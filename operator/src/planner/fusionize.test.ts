@@ -121,7 +121,10 @@ const fusionize = (graph: Graph, more: Partial<World> = {}): World => ({
   functions: tasksOf(graph),
   edges: graph,
   policy: { fusion: { strategy: 'Fusionize' } },
-  observations: { functions: tasksOf(graph).map((fn) => ({ function: fn, cpuMs: 1 })) },
+  observations: {
+    roots: [{ function: endsOf(graph[0] ?? '')[0], ratePerSecond: 1 }],
+    functions: tasksOf(graph).map((fn) => ({ function: fn, cpuMs: 1 })),
+  },
   ...more,
 });
 

@@ -31,6 +31,7 @@ export type Outcome =
   | 'PolicyObserves'
   | 'AsAsked'
   | 'NoObservations'
+  | 'NoLoad'
   | 'UnderTrial'
   | 'CoolingDown'
   | 'NothingBetter'
