@@ -93,6 +93,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   bench: [
     'cli',
     'operator/src/planner',
+    'operator/src/rollout',
     'operator/src/kube',
     'operator/src/local',
     'operator/src/bus',
