@@ -133,7 +133,7 @@ test('garbage is no leak: a function that makes much and keeps little lives', as
 
 test('memory taken at the top level is a failure to load, tried again while a call waits', async (t) => {
   const f = js(t, 'const a = []; for (;;) a.push({ n: a.length }); export default 1');
-  const waiting = f.failure(null, { timeoutMs: 1_500 });
+  const waiting = f.failure(null, { timeoutMs: 5_000 });
   const e = await failureOf(f.runtime.ready);
   assert.equal(e.reason, 'LoadFailed');
   assert.match(e.message, /64 MiB/);
