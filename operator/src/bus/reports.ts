@@ -209,7 +209,9 @@ export class Reports {
     this.#sums.clear();
   }
 
+  /** What was only started, and never asked, is no figure. */
   #add(key: string, count: number, failures: number, histogram: Histogram): void {
+    if (count === 0) return;
     const sum = this.#sums.get(key) ?? { count: 0, failures: 0, counts: [] };
     this.#sums.set(key, sum);
     sum.count += count;
