@@ -98,9 +98,9 @@ async function withManifests(
   snapshot: Snapshot,
   { paths, namespace, snapshot: path }: SnapshotPlanOptions,
 ): Promise<Planned> {
-  const { workflow, machines, observations, current, trials, nowMs } = snapshot;
+  const { workflow, machines, observations, current, trials, enforcesLimits, scalesToZero, nowMs } = snapshot;
   const manifests = inNamespace(await readManifests(paths), namespace ?? workflow.namespace);
-  const surroundings = { machines, observations, current, trials, nowMs };
+  const surroundings = { machines, observations, current, trials, enforcesLimits, scalesToZero, nowMs };
   const isIts = (w: WorkflowName): boolean =>
     w.namespace === workflow.namespace && w.workflow === workflow.name;
   const planned = planManifests(manifests, surroundings, isIts);

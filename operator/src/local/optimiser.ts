@@ -155,6 +155,8 @@ export class Optimiser {
       current: this.#current(),
       ...(running === '' ? {} : { observations: sight.of(workflow).figures(running, now()) }),
       trials,
+      // Processes of a run share the machine, each with as much of it as it can get.
+      enforcesLimits: false,
       nowMs: now(),
     };
   }
