@@ -14,9 +14,10 @@ import {
   notYet,
   readApplication,
 } from '@sinter/operator/model/index';
-import type { Application, Finding, Machine, ObjectName, WorkflowName } from '@sinter/operator/model/index';
+import type { Finding, Machine, ObjectName, WorkflowName } from '@sinter/operator/model/index';
 import { propose } from '@sinter/operator/resources/index';
 import type { Proposal } from '@sinter/operator/resources/index';
+import type { GatherInput } from '@sinter/operator/snapshot/index';
 import { EXIT, Refusal } from './exit.ts';
 import { namedPlan } from './text/plan.ts';
 import type { NamedPlan } from './text/plan.ts';
@@ -38,22 +39,36 @@ export interface Planned {
 }
 
 /**
- * Reads and plans; objects without a namespace belong to `namespace`. What is wrong is in `manifests.problems` and
- * `findings`; nothing is thrown for it.
+ * Reads and plans as for the first time; objects without a namespace belong to `namespace`. What is wrong is in
+ * `manifests.problems` and `findings`; nothing is thrown for it.
  */
-export async function planPaths(
+export const planPaths = async (
   paths: readonly string[],
   machines: readonly Machine[],
   namespace = DEFAULT_NAMESPACE,
-): Promise<Planned> {
-  const manifests = inNamespace(await readManifests(paths), namespace);
+): Promise<Planned> =>
+  // The clock decides nothing of a first plan; from files it is the same whenever it is made.
+  planManifests(inNamespace(await readManifests(paths), namespace), { machines, current: null, nowMs: 0 });
+
+/** What a plan is made from beside what is declared. */
+export type Surroundings = Omit<GatherInput, 'application' | 'workflow'>;
+
+/** Plans the workflows of manifests, or only those that are `meant`. */
+export function planManifests(
+  manifests: Manifests,
+  surroundings: Surroundings,
+  meant: (workflow: WorkflowName) => boolean = () => true,
+): Planned {
   if (manifests.problems.some(isErrorProblem)) return { manifests, findings: [], workflows: [] };
   const { application, findings: refused } = readApplication(manifests.objects);
-  const found = [...refused, ...check(application), ...notYet(application)];
-  const workflows = application.workflows.map(({ object }) => {
-    const name = { namespace: namespaceOf(object), workflow: object.metadata.name };
-    return { ...name, ...planOne(application, name, machines) };
-  });
+  const found = [...refused, ...check(application), ...notYet(application, 'Run')];
+  const workflows = application.workflows
+    .map(({ object }) => ({ namespace: namespaceOf(object), workflow: object.metadata.name }))
+    .filter(meant)
+    .map((workflow) => ({
+      ...workflow,
+      ...shownProposal(propose({ ...surroundings, application, workflow })),
+    }));
   const findings = [...found, ...workflows.flatMap((w) => w.plan?.plan.findings ?? [])];
   const blocked = findings.some(isError);
   return {
@@ -61,15 +76,6 @@ export async function planPaths(
     findings,
     workflows: blocked ? workflows.map((w) => ({ ...w, plan: undefined, planObject: undefined })) : workflows,
   };
-}
-
-function planOne(
-  application: Application,
-  workflow: WorkflowName,
-  machines: readonly Machine[],
-): Pick<PlannedWorkflow, 'plan' | 'planObject'> {
-  // The clock decides nothing yet; a plan from files is the same whenever it is made.
-  return shownProposal(propose({ application, workflow, machines, current: null, nowMs: 0 }));
 }
 
 /** A proposal as it is printed: one that is not to be applied has findings, and no names. */

@@ -5,6 +5,8 @@
  * everything; the terms of an edge are part of a plan and are compared too.
  */
 import type { WorkflowPlanObject } from '@sinter/operator/model/nouns';
+import type { PlanShape, UnitShape } from '@sinter/operator/snapshot/index';
+import type { NamedPlan } from './text/plan.ts';
 
 type PlanSpec = Pick<WorkflowPlanObject['spec'], 'units' | 'channels'>;
 type Channel = PlanSpec['channels'][number];
@@ -60,4 +62,39 @@ function termsChanged(old: Channel, fresh: Channel): readonly string[] {
   const [was, is] = [old, fresh].map((c): Readonly<Record<string, unknown>> => ({ ...c.terms }));
   const names = [...new Set([...Object.keys(was ?? {}), ...Object.keys(is ?? {})])].sort();
   return names.filter((name) => JSON.stringify(was?.[name]) !== JSON.stringify(is?.[name]));
+}
+
+/** What changes from a plan of which only the groups are known, as a snapshot has it. */
+export interface ShapeChange {
+  /** Hashes; empty: no plan runs. */
+  readonly running: string;
+  readonly planned: string;
+  readonly units: {
+    /** Names, in the order of the plan. */
+    readonly fresh: readonly string[];
+    /** Units of the same functions and size: whether their code is the same the hashes say. */
+    readonly kept: readonly string[];
+    /** Functions of each. */
+    readonly gone: readonly (readonly string[])[];
+  };
+}
+
+export function shapeChange(running: PlanShape | null, { plan, hash, unitNames }: NamedPlan): ShapeChange {
+  const before = running?.units ?? [];
+  const isKept = (unit: UnitShape): boolean => before.some((other) => isSameShape(unit, other));
+  const names = (kept: boolean): readonly string[] =>
+    plan.units.flatMap((unit, i) => (isKept(unit) === kept ? (unitNames[i] ?? '') : []));
+  const gone = before.filter((unit) => !plan.units.some((other) => isSameShape(unit, other)));
+  return {
+    running: running?.hash ?? '',
+    planned: hash,
+    units: { fresh: names(false), kept: names(true), gone: gone.map((unit) => unit.functions) },
+  };
+}
+
+/** The same functions, and the same size where both are known. */
+function isSameShape(a: UnitShape, b: UnitShape): boolean {
+  if ([...a.functions].sort().join() !== [...b.functions].sort().join()) return false;
+  const [one, other] = [a.resources, b.resources];
+  return !one || !other || (one.cpuMillis === other.cpuMillis && one.memoryBytes === other.memoryBytes);
 }

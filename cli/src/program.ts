@@ -14,8 +14,8 @@ import { exampleFolder, version } from './package.ts';
 
 const EXIT_CODES = `
 A run or a cluster: --run means a run on this machine; --cluster, --context, --kubeconfig, and the
-name kubectl sinter mean a cluster. Else explain and invoke take a run if there is one, and the
-cluster of the current context if there is none; plan then goes by the files alone.
+name kubectl sinter mean a cluster. Else a command takes a run if there is one, and the cluster
+of the current context if there is none; plan then goes by the files alone.
 
 Exit codes: 0 done; 1 what was given is wrong or something is missing; 2 usage; 3 a call failed;
 4 no run was found, or several; 5 a defect of sinter itself; 6 plan --exit-code: it would change
@@ -50,6 +50,9 @@ export function programFor(terminal: Terminal, onExit: (code: ExitCode) => void)
   addInvoke(program, terminal, onExit);
   addPlan(program, terminal, onExit);
   addExplain(program, terminal, onExit);
+  addSnapshot(program, terminal, onExit);
+  addApprove(program, terminal, onExit);
+  addRevert(program, terminal, onExit);
   program
     .command('version')
     .description('print the version of sinter and of the Node that runs it')
@@ -88,15 +91,14 @@ const addRun: Adder = (program, terminal, onExit) => {
 const addDemo: Adder = (program, terminal, onExit) => {
   program
     .command('demo')
-    .description('send recorded calls under two policies and compare them; ends by itself within 30 s')
-    .argument(
-      '[path]',
-      'a folder with manifests, two policies and readings/*.jsonl; without it the traffic example',
-    )
+    .description('watch a workflow without any grouping get better under recorded calls; ends by itself')
+    .argument('[path]', 'a folder with manifests and readings/*.jsonl; without it the traffic example')
+    .option('--seconds <n>', 'how long a better plan is looked for, at most', whole(1, 3_600), 60)
     .option('--json', 'print exactly one JSON object')
-    .action(async (path: string | undefined, o: { json?: true }) => {
+    .action(async (path: string | undefined, o: { seconds: number; json?: true }) => {
       const { demoCommand } = await import('./commands/demo.ts');
-      onExit(await demoCommand({ path: path ?? exampleFolder(), json: o.json === true }, terminal));
+      const { seconds } = o;
+      onExit(await demoCommand({ path: path ?? exampleFolder(), seconds, json: o.json === true }, terminal));
     });
 };
 
@@ -167,6 +169,7 @@ const addInvoke: Adder = (program, terminal, onExit) => {
 
 interface PlanFlags extends ClusterWords {
   readonly filename: readonly string[];
+  readonly snapshot?: string;
   readonly machines?: number;
   readonly exitCode?: true;
   readonly json?: true;
@@ -177,27 +180,43 @@ const addPlan: Adder = (program, terminal, onExit) => {
     .description(
       'print what would run and why, or what is wrong, and for a cluster what would change; starts nothing',
     )
-    .requiredOption(
+    .option(
       '-f, --filename <path>',
       'a kustomization folder, a folder of *.yaml, or a file; may be repeated',
       collect,
       [],
+    )
+    .addOption(
+      new Option(
+        '--snapshot <file>',
+        'plan offline in the world of this snapshot; without -f what it declares itself; - is standard input',
+      ).conflicts(['machines', 'cluster', 'context', 'kubeconfig']),
     )
     .option(
       '--machines <n>',
       'plan without a cluster, for n machines as run --machines has them',
       whole(0, 64),
     )
-    .option('--exit-code', 'for a cluster: end with 6 where something would change, 0 where nothing would')
+    .option(
+      '--exit-code',
+      'for a cluster or a snapshot: end with 6 where something would change, 0 where nothing would',
+    )
     .option('--json', 'print one JSON object')
     .action(async (o: PlanFlags) => {
-      if (o.filename.length === 0)
-        program.error("error: required option '-f, --filename <path>' not specified");
       const flags = clusterFlags(o);
+      if (o.snapshot !== undefined) {
+        const { planSnapshot } = await import('./commands/planSnapshot.ts');
+        const { snapshot, filename: paths } = o;
+        const outcome = { exitCode: o.exitCode === true, json: o.json === true };
+        onExit(await planSnapshot({ snapshot, paths, namespace: flags.namespace, ...outcome }, terminal));
+        return;
+      }
+      if (o.filename.length === 0)
+        program.error("error: option '-f, --filename <path>' or '--snapshot <file>' is needed");
       const cluster = o.machines === undefined && meansCluster(flags, terminal);
       if (o.exitCode === true && !cluster)
         program.error(
-          "error: option '--exit-code' compares with a cluster; add '--cluster' or '--context <name>'",
+          "error: option '--exit-code' compares with what runs; add '--cluster', '--context <name>' or '--snapshot <file>'",
         );
       const both = { paths: o.filename, json: o.json === true };
       if (cluster) {
@@ -229,6 +248,60 @@ const addExplain: Adder = (program, terminal, onExit) => {
       const { run, plan } = o;
       const options = { ...clusterFlags(o), workflow, run, plan, json: o.json === true };
       onExit(await explainCommand(options, terminal));
+    });
+};
+
+const RUN = ['--run <pid|file>', 'a run on this machine, by process id or state file'] as const;
+
+const addSnapshot: Adder = (program, terminal, onExit) => {
+  withClusterFlags(program.command('snapshot'), NAMESPACE, 'run')
+    .description('print what a plan would be made from now: a file for plan --snapshot')
+    .argument('<workflow>', 'the name of the workflow')
+    .option(...RUN)
+    .action(async (workflow: string, o: ClusterWords & { run?: string }) => {
+      const { snapshotCommand } = await import('./commands/snapshot.ts');
+      onExit(await snapshotCommand({ ...clusterFlags(o), workflow, run: o.run }, terminal));
+    });
+};
+
+interface PinFlags extends ClusterWords {
+  readonly run?: string;
+  readonly any?: true;
+  readonly json?: true;
+}
+
+const addApprove: Adder = (program, terminal, onExit) => {
+  withClusterFlags(program.command('approve'), NAMESPACE, 'run')
+    .description('have a plan run that waits for approval, or any other: sets planRef of the Workflow')
+    .argument('<workflow>', 'the name of the workflow')
+    .argument('[hash]', 'of the plan; without it the newest that waits, else the one that is tried')
+    .option('--any', 'empty planRef: whatever the policy decides is approved')
+    .option(...RUN)
+    .option('--json', 'print one JSON object')
+    .action(async (workflow: string, hash: string | undefined, o: PinFlags) => {
+      if (o.any === true && hash !== undefined)
+        program.error("error: option '--any' goes without a hash: it lets the policy decide");
+      const { pinCommand } = await import('./commands/pin.ts');
+      const wish =
+        hash === undefined
+          ? ({ is: o.any === true ? 'Any' : 'Proposed' } as const)
+          : ({ is: 'Named', hash } as const);
+      const options = { ...clusterFlags(o), workflow, wish, run: o.run, json: o.json === true };
+      onExit(await pinCommand(options, terminal));
+    });
+};
+
+const addRevert: Adder = (program, terminal, onExit) => {
+  withClusterFlags(program.command('revert'), NAMESPACE, 'run')
+    .description('go back to the plan that ran before, and stay there: sets planRef of the Workflow')
+    .argument('<workflow>', 'the name of the workflow')
+    .option(...RUN)
+    .option('--json', 'print one JSON object')
+    .action(async (workflow: string, o: PinFlags) => {
+      const { pinCommand } = await import('./commands/pin.ts');
+      const wish = { is: 'Before' } as const;
+      const options = { ...clusterFlags(o), workflow, wish, run: o.run, json: o.json === true };
+      onExit(await pinCommand(options, terminal));
     });
 };
 

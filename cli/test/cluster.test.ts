@@ -101,3 +101,64 @@ test('a slow answer is announced, and Ctrl-C ends the wait quietly', { timeout: 
   assert.equal(err, `waiting for the API server at ${served.server} …\n`);
   assert.deepEqual([code, out], [130, '']);
 });
+
+/** A Workflow that runs its second plan, with one that waits; keeps the patches that it is sent. */
+function workflowWithPlans(patches: string[]): RequestListener {
+  const workflow = {
+    apiVersion: 'sinter.dev/v1alpha1',
+    kind: 'Workflow',
+    metadata: { name: 'web', namespace: 'shop', uid: 'u', resourceVersion: '1' },
+    spec: { functions: [{ name: 'a' }], planRef: { hash: '' } },
+    status: { plan: { current: 'bbbbbbbbbb' } },
+  };
+  const plan = (hash: string, status: object): object => ({
+    metadata: { name: `web-${hash}`, namespace: 'shop', uid: hash, resourceVersion: '1' },
+    spec: { workflowRef: { name: 'web' }, units: [] },
+    status,
+  });
+  const plans = [
+    plan('aaaaaaaaaa', { sequence: 1, state: 'Retired' }),
+    plan('bbbbbbbbbb', { sequence: 2, state: 'Current', comparison: { baseline: 'aaaaaaaaaa' } }),
+    plan('cccccccccc', { sequence: 3, state: 'Proposed' }),
+  ];
+  const list = { kind: 'WorkflowPlanList', metadata: { resourceVersion: '1' }, items: plans };
+  return (req, res) => {
+    let body = '';
+    req.on('data', (chunk: Buffer) => (body += chunk.toString()));
+    req.on('end', () => {
+      if (req.method === 'PATCH') patches.push(`${(req.url ?? '').split('?')[0] ?? ''} ${body}`);
+      const answer = (req.url ?? '').includes('/workflowplans') ? list : workflow;
+      res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+    });
+  };
+}
+
+test('approve and revert set planRef of the Workflow, and nothing else', async () => {
+  const patches: string[] = [];
+  await using served = await serve(workflowWithPlans(patches));
+  const path = '/apis/sinter.dev/v1alpha1/namespaces/shop/workflows/web';
+  const patched = (hash: string): string => `${path} ${JSON.stringify({ spec: { planRef: { hash } } })}`;
+  const approved = await served.start('approve', 'web').ended;
+  assert.deepEqual([approved.code, approved.err], [0, '']);
+  assert.match(
+    approved.out,
+    /^shop\/web: planRef is cccccccccc, it was empty; bbbbbbbbbb runs until it is ready$/m,
+  );
+  const reverted = await served.start('revert', 'web', '--json').ended;
+  assert.deepEqual(JSON.parse(reverted.out), {
+    namespace: 'shop',
+    workflow: 'web',
+    planRef: 'aaaaaaaaaa',
+    was: '',
+    current: 'bbbbbbbbbb',
+  });
+  assert.deepEqual(patches, [patched('cccccccccc'), patched('aaaaaaaaaa')]);
+  const any = await served.start('approve', 'web', '--any').ended;
+  const unknown = await served.start('approve', 'web', 'dddddddddd').ended;
+  assert.deepEqual(
+    [any.code, unknown.code, patches.length],
+    [0, 1, 2],
+    'what stands there already is not written',
+  );
+  assert.match(unknown.err, /there is no plan 'dddddddddd' of shop\/web; there are aaaaaaaaaa \(Retired\)/);
+});

@@ -30,7 +30,7 @@ const table: Readonly<Record<string, readonly [readonly string[], number, RegExp
   'a number that is none': [['run', 'x', '--machines', 'two'], 2, /must be a whole number from 0 to 64/],
   'a port that is none': [['run', 'x', '--port', '65536'], 2, /must be a whole number from 0 to\s65535/],
   'a timeout of zero': [['invoke', 'a/b', '--timeout', '0'], 2, /number of seconds above 0/],
-  'plan without a file': [['plan'], 2, /required option '-f, --filename <path>' not specified/],
+  'plan without a file': [['plan'], 2, /option '-f, --filename <path>' or '--snapshot <file>' is needed/],
   'invoke without a function': [['invoke', 'traffic'], 2, /'traffic' must be WORKFLOW\/FUNCTION/],
   'a header that is none': [['invoke', 'a/b', '-H', 'x'], 2, /'x' must be 'Name: value'/],
   'a path that is not there': [
@@ -86,7 +86,7 @@ const table: Readonly<Record<string, readonly [readonly string[], number, RegExp
   'an exit code for nothing to compare with': [
     ['plan', '-f', TRAFFIC, '--exit-code'],
     2,
-    /'--exit-code' compares with a cluster; add '--cluster'/,
+    /'--exit-code' compares with what runs; add '--cluster'/,
   ],
   'a gateway that is no URL': [
     ['invoke', 'a/b', '--gateway', 'localhost:8080'],

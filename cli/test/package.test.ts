@@ -172,14 +172,11 @@ describe('the installed tool', () => {
     const readings = join(demo, 'readings', 'readings.jsonl');
     const lines = (await readFile(readings, 'utf8')).split('\n').slice(0, 10);
     await writeFile(readings, `${lines.join('\n')}\n`);
-    const { code, out, err } = await tool('demo', demo, '--json');
+    const { code, out, err } = await tool('demo', demo, '--json', '--seconds', '5');
     assert.equal(code, 0, err);
     const { plans } = JSON.parse(out) as {
       readonly plans: readonly { readonly calls: { readonly ok: number } }[];
     };
-    assert.deepEqual(
-      plans.map((p) => p.calls.ok),
-      [10, 10],
-    );
+    assert.ok(plans.length > 0 && plans.every((p) => p.calls.ok === 10), out);
   });
 });

@@ -210,6 +210,91 @@ test('a run: calls, plan, explain, changes while it runs, and a clean end', { ti
   await at.assertClean();
 });
 
+test(
+  'plans of a run: chosen by a person, gone back from, taken along as a snapshot',
+  { timeout: 90_000 },
+  async () => {
+    await using at = await place();
+    const { options } = at;
+    const run = new Sinter(['run', 'app'], options);
+    const command = (...words: readonly string[]) => sinter(words, options);
+    const current = async (): Promise<string> =>
+      (JSON.parse((await command('explain', 'shop', '--json')).out) as { readonly hash: string }).hash;
+    try {
+      await run.until(/files are watched/);
+      const apart = await current();
+      const none = await command('approve', 'shop');
+      assert.match(
+        none.err,
+        /^error: no plan of shop\/shop waits for approval; .*there is [0-9a-f]{10} \(Current\)$/m,
+      );
+      assert.match((await command('revert', 'shop')).err, /^error: shop\/shop: no plan that ran before/);
+
+      const manifest = FILES['app/app.yaml'] ?? '';
+      await at.write(
+        'app/app.yaml',
+        manifest.replace('policyRef: { name: apart }', 'policyRef: { name: grouped }'),
+      );
+      await run.until(/drained {2}shop-/);
+      const grouped = await current();
+      assert.notEqual(grouped, apart);
+
+      const reverted = await command('revert', 'shop');
+      assert.deepEqual([reverted.code, reverted.err], [0, '']);
+      assert.match(reverted.out, new RegExp(`^shop/shop: planRef is ${apart}, it was empty; it runs$`, 'm'));
+      assert.equal(await current(), apart);
+      assert.equal((await command('invoke', 'shop/front', '-d', '{"n":4}')).out, '{"price":8}');
+      assert.match(run.out, new RegExp(`^shop: plan ${apart} runs now: it was chosen by hand$`, 'm'));
+      const approved = await command('approve', 'shop', grouped, '--json');
+      assert.deepEqual(JSON.parse(approved.out), {
+        namespace: 'shop',
+        workflow: 'shop',
+        planRef: grouped,
+        was: apart,
+        current: grouped,
+      });
+      assert.equal(await current(), grouped);
+      const any = await command('approve', 'shop', '--any');
+      assert.match(any.out, new RegExp(`planRef is empty, it was ${grouped}: the policy decides again`));
+      const unknown = await command('approve', 'shop', '0000000000');
+      assert.deepEqual([unknown.code, unknown.out], [1, '']);
+      assert.match(unknown.err, /^error: there is no plan '0000000000' of shop\/shop; there are /);
+
+      const snapshot = await command('snapshot', 'shop');
+      assert.deepEqual([snapshot.code, snapshot.err], [0, '']);
+      await at.write('s.json', snapshot.out);
+      const planned = await command('plan', '-f', 'app', '--snapshot', 's.json', '--json');
+      const alone = await command('plan', '--snapshot', 's.json', '--json');
+      assert.equal(planned.out, alone.out);
+      const plans = JSON.parse(planned.out) as {
+        readonly workflows: readonly [{ hash: string; changes: boolean }];
+      };
+      assert.deepEqual([plans.workflows[0].hash, plans.workflows[0].changes], [grouped, false]);
+      assert.match(
+        (await command('snapshot', 'ship')).err,
+        /^error: workflow 'ship' does not run on this machine/,
+      );
+
+      await at.write(
+        'app/app.yaml',
+        manifest.replace('policyRef:', `planRef: { hash: ${apart} }\n  policyRef:`),
+      );
+      await run.until(/the policy decides\n[^]*plan [0-9a-f]{10}\n {2}started/);
+      assert.equal(await current(), apart);
+      const written = await command('approve', 'shop', grouped);
+      assert.equal(written.code, 1);
+      assert.match(
+        written.err.replaceAll(/\s+/g, ' '),
+        /the manifests of shop\/shop write spec\.planRef\.hash/,
+      );
+    } finally {
+      run.process.kill('SIGINT');
+      assert.equal((await run.ended).code, 0);
+    }
+    await at.assertClean();
+  },
+);
+
 test('bad manifests at the start: said, and nothing is started', async () => {
   await using at = await place({ 'app/price.mjs': 'no code' });
   const { code, err, out } = await sinter(['run', 'app'], at.options);
@@ -304,7 +389,10 @@ test('a run as lines of JSON', { timeout: 60_000 }, async () => {
 
 interface DemoJson {
   readonly workflow: string;
+  readonly news: readonly { readonly kind: string }[];
+  readonly between: { readonly sent: number; readonly ok: number; readonly failed: number };
   readonly plans: readonly {
+    readonly title: string;
     readonly hash: string;
     readonly units: readonly {
       readonly name: string;
@@ -328,43 +416,41 @@ interface DemoJson {
   }[];
 }
 
-test('a demo: two plans, every call counted, one JSON object, within 30 s', { timeout: 60_000 }, async () => {
-  await using at = await place();
-  const startedAt = performance.now();
-  const { code, out, err } = await sinter(['demo', 'app', '--json'], at.options);
-  assert.equal(code, 0, err);
-  assert.ok(performance.now() - startedAt < 30_000);
-  const { workflow, plans } = JSON.parse(out) as DemoJson;
-  assert.equal(out.trim().split('\n').length, 1);
-  assert.equal(workflow, 'shop');
-  assert.deepEqual(
-    plans.map(({ units }) => units.map((u) => u.functions.join(' '))),
-    [
-      ['front', 'note', 'price'],
-      ['front price', 'note'],
-    ],
-  );
-  assert.deepEqual(
-    plans.map(({ channels }) => channels.map((c) => `${c.from} ${c.to} ${c.channel}`)),
-    [
-      ['front note Queue', 'front price Node'],
-      ['front note Queue', 'front price InProcess'],
-    ],
-  );
-  for (const plan of plans) {
-    assert.deepEqual(plan.calls, { sent: 20, ok: 20, failed: 0 });
-    const runs = new Map(plan.functions.map(({ name, calls }) => [name, calls]));
-    assert.deepEqual([...runs.keys()].sort(), ['front', 'note', 'price']);
-    assert.deepEqual([runs.get('front'), runs.get('price')], [20, 20]);
-    assert.ok((runs.get('note') ?? 0) >= 20, 'asynchronous work that the warm-up left may be among it');
-    assert.ok(plan.rootMs.p50 > 0 && plan.rootMs.p99 >= plan.rootMs.p50);
-    assert.ok(plan.channels.every((c) => c.reason !== ''));
-    assert.ok(
-      plan.units.every((u) => u.artifacts.length === u.functions.length && u.name.startsWith('shop-')),
+test(
+  'a demo: all apart, and what was found to be better; one JSON object',
+  { timeout: 180_000 },
+  async () => {
+    await using at = await place();
+    const { code, out, err } = await sinter(['demo', 'app', '--json'], at.options);
+    assert.equal(code, 0, err);
+    assert.equal(out.trim().split('\n').length, 1);
+    const { workflow, plans, news, between } = JSON.parse(out) as DemoJson;
+    assert.equal(workflow, 'shop');
+    assert.deepEqual([between.failed, between.sent], [0, between.ok]);
+    assert.ok(between.sent > 0);
+    // On a machine that has much else to do a better plan may not be told from chance in time.
+    assert.equal(plans.length, news.some((one) => one.kind === 'Promoted') ? 2 : 1);
+    const [before, after = before] = plans;
+    assert.deepEqual(
+      [before?.title, before?.units.map((u) => u.functions.join(' '))],
+      ['before', ['front', 'note', 'price']],
     );
-  }
-  await at.assertClean();
-});
+    assert.ok(after === before || (after?.units.length ?? 3) < 3);
+    for (const plan of plans) {
+      assert.deepEqual(plan.calls, { sent: 20, ok: 20, failed: 0 });
+      const runs = new Map(plan.functions.map(({ name, calls }) => [name, calls]));
+      assert.deepEqual([...runs.keys()].sort(), ['front', 'note', 'price']);
+      assert.deepEqual([runs.get('front'), runs.get('price')], [20, 20]);
+      assert.ok((runs.get('note') ?? 0) >= 20, 'asynchronous work that the warm-up left may be among it');
+      assert.ok(plan.rootMs.p50 > 0 && plan.rootMs.p99 >= plan.rootMs.p50);
+      assert.ok(plan.channels.every((c) => c.reason !== ''));
+      assert.ok(
+        plan.units.every((u) => u.artifacts.length === u.functions.length && u.name.startsWith('shop-')),
+      );
+    }
+    await at.assertClean();
+  },
+);
 
 test(
   'a demo whose calls fail says so and ends with 3; text stays within 100 columns',
@@ -372,10 +458,12 @@ test(
   async () => {
     const reading = '{"n":1}\n{"n":1,"fail":true}\n';
     await using at = await place({ 'app/readings/a.jsonl': reading });
-    const { code, out, err } = await sinter(['demo', 'app'], at.options);
+    const { code, out, err } = await sinter(['demo', 'app', '--seconds', '1'], at.options);
     assert.equal(code, 3, err);
-    assert.match(err, /^apart: FunctionFailed: asked to fail$/m);
-    assert.match(out, /^calls answered +1 of 2 +1 of 2$/m);
+    assert.match(err, /^before: FunctionFailed: asked to fail$/m);
+    assert.match(err, /^in between: FunctionFailed: asked to fail$/m);
+    assert.match(out, /^calls answered +1 of 2$/m);
+    assert.match(out, /^No plan was found that measured better under these calls: this one stays\.$/m);
     assert.match(out, /^what to try next$/m);
     assert.deepEqual(
       out.split('\n').filter((line) => Array.from(line).length > 100),

@@ -8,8 +8,9 @@ export { functionSchema, functionSpec, INLINE_MAX } from './schema/function.ts';
 export { workflowSchema, workflowSpec } from './schema/workflow.ts';
 export { clusterOptimizationPolicySchema, optimizationPolicySchema, policySpec } from './schema/policy.ts';
 export { planSpec, workflowPlanSchema } from './schema/plan.ts';
-export { EDGES_MAX, FUNCTIONS_MAX, NAME_MAX } from './schema/parts.ts';
+export { architecture, EDGES_MAX, FUNCTIONS_MAX, NAME_MAX, nameInGraph } from './schema/parts.ts';
 export { API_VERSION, CATEGORY, GROUP, KINDS, kindNamed, VERSION, type Column, type Kind } from './kinds.ts';
+export { judge, type Judged } from './judge.ts';
 export { didYouMean, fieldPath, problemLine, type Path, type Problem } from './problem.ts';
 export {
   userWrote,

@@ -31,7 +31,9 @@ import { faultPoint } from './reconcile/faults.ts';
 import { MANAGER, SINTER } from './reconcile/kinds.ts';
 import { declaresIn, watches } from './reconcile/stores.ts';
 import type { Stores } from './reconcile/stores.ts';
+import type { Sight } from './bus/sight.ts';
 import type { PodSettings } from './resources/index.ts';
+import type { WorkflowObservations } from './observations/index.ts';
 import { Metrics, errorText, newLogger, telemetryServer } from './telemetry/index.ts';
 import type { Logger, Verdict } from './telemetry/index.ts';
 
@@ -81,6 +83,8 @@ class Operator {
   readonly #bus: ClusterBusRun;
   /** The client of the leader: none leads, none writes. */
   #writer: KubeClient | undefined;
+  /** What the leader knows of workflows. */
+  #sight: Sight | undefined;
   /** Whether the lease holds, at this moment. */
   #holds = (): boolean => false;
 
@@ -115,6 +119,7 @@ class Operator {
       health: () => ({ ok: true, says: 'alive' }),
       readiness: () => this.#readiness(),
       metrics: async () => ({ type: metrics.registry.contentType, text: await metrics.registry.metrics() }),
+      figures: (namespace, workflow) => figuresOf(this.#sight?.known({ namespace, workflow })),
     });
     const stop = this.#follow();
     const watching = Promise.all(this.#informers.map((i) => i.run(this.#ending)));
@@ -205,9 +210,14 @@ class Operator {
       onRollout: (kind) => {
         this.#clients.metrics.rolledOut(kind);
       },
+      onProblem: (problem) => {
+        this.#log.warn(problem);
+      },
     });
     await this.#makeDefaultPolicy(client, signal);
+    this.#sight = working.sight;
     await working.run(signal);
+    this.#sight = undefined;
     await events.flush();
     this.#writer = undefined;
   }
@@ -282,7 +292,6 @@ class Operator {
   /** What every replica does with what it hears. Returns the way to stop. */
   #follow(): () => void {
     const { reports } = this.#bus;
-    const counted = new WeakSet();
     const stops = [
       followPods(this.#stores, reports),
       this.#stores.workflows.onChange(({ type, object: { metadata } }) => {
@@ -291,10 +300,7 @@ class Operator {
       this.#stores.busPods.onChange(() => {
         this.#bus.wake();
       }),
-      reports.watch((about) => {
-        const seen = about && reports.observation(about);
-        if (!seen || counted.has(seen)) return;
-        counted.add(seen);
+      reports.onObservation((seen) => {
         // What an instance makes up is no label of ours.
         this.#clients.metrics.seen(seen, declaresIn(this.#stores, `${seen.namespace}/${seen.workflow}`));
       }),
@@ -323,6 +329,10 @@ class Operator {
     return { ok: true, says: `${this.#writer ? 'leads' : 'waits'}; ${bus}` };
   }
 }
+
+/** As much of a snapshot as was measured. */
+const figuresOf = (known: WorkflowObservations | undefined): object | undefined =>
+  known && { observations: known.figures(known.current, Date.now()) };
 
 const busSettings = (config: Config): Parameters<typeof clusterBus>[0]['settings'] => ({
   mode: config.SINTER_NATS_MODE,

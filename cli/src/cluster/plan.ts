@@ -9,7 +9,7 @@ import { check, findingsFor, isError, namespaceOf, notYet } from '@sinter/operat
 import type { Finding, WorkflowName, WorkflowPlanObject } from '@sinter/operator/model/index';
 import { readManifests } from '@sinter/operator/local/manifests';
 import type { Manifests } from '@sinter/operator/local/manifests';
-import { propose } from '@sinter/operator/resources/index';
+import { planShape, propose } from '@sinter/operator/resources/index';
 import { gather } from '@sinter/operator/snapshot/index';
 import { inNamespace, isErrorProblem, printFindings, shownProposal } from '../application.ts';
 import type { PlannedWorkflow } from '../application.ts';
@@ -21,7 +21,7 @@ import type { Terminal } from '../terminal.ts';
 import { changeLines } from '../text/change.ts';
 import { planLines } from '../text/plan.ts';
 import { withCluster } from './access.ts';
-import { currentOf, readWorld } from './world.ts';
+import { readWorld } from './world.ts';
 import type { ClusterWorld } from './world.ts';
 
 export interface ClusterPlanOptions extends ClusterFlags {
@@ -93,7 +93,7 @@ function compareOne(
   const there = world.workflow(namespace, workflow);
   const runningHash = there?.status?.plan?.current ?? '';
   const running = runningHash === '' ? undefined : world.plan(namespace, workflow, runningHash);
-  const current = running ? currentOf(running, runningHash) : null;
+  const current = running ? planShape(running) : null;
   const { machines, planned: application } = world;
   const proposal = propose({ application, workflow: name, machines, current, nowMs });
   const pinned = proposal?.snapshot.workflow.spec.planRef.hash ?? '';

@@ -21,7 +21,6 @@ import type {
 import { validate, withoutDefaults } from '@sinter/crds';
 import type { RawObject } from '@sinter/operator/local/run';
 import { machinesOf } from '@sinter/operator/snapshot/index';
-import type { CurrentPlan } from '@sinter/operator/snapshot/index';
 import type { Cluster } from './access.ts';
 import { CLUSTER_POLICIES, FUNCTIONS, PLANS, POLICIES, WORKFLOWS } from './kinds.ts';
 
@@ -75,12 +74,6 @@ function asWritten(stored: KubeObject): RawObject {
   const verdict = validate(stored, { unknownFields: 'Drop' });
   return withoutDefaults(verdict.ok ? verdict.object : stored) as RawObject;
 }
-
-/** What of a running plan the next one may depend on. */
-export const currentOf = (plan: WorkflowPlanObject, hash: string): CurrentPlan => ({
-  hash,
-  units: plan.spec.units.map(({ functions }) => ({ functions })),
-});
 
 interface Objects {
   readonly nodes: readonly KubeObject[];

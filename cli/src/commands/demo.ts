@@ -1,17 +1,28 @@
 /**
- * `sinter demo PATH`: the same calls under two policies, side by side.
+ * `sinter demo PATH`: a workflow without any grouping gets better while it runs; the same calls before and after, side by side.
  *
- * Owns: the order of the show and what is measured. Each policy: apply, warm up, wait until the warm-up's work is done,
- * send every recorded input once, wait until all work is done. Neighbours: `load.ts` sends, `text/comparison.ts` prints.
+ *   all apart, measured ─▶ calls go on, a better plan is looked for and tried ─▶ the plan that was found, measured
+ *
+ * Owns: the order of the show and what is measured. To measure: warm up, wait until the warm-up's work is done, send every
+ * recorded input once, wait until all work is done. The run decides which plan is better, as it would for anybody.
+ * Neighbours: `load.ts` sends, `text/comparison.ts` prints.
  *
  * Invariants
- * 1. From the first call to the end it takes at most 30 s: BUDGET_MS bounds everything after the first call.
- * 2. Exit code 0 only if no call failed and all work that the calls asked for was seen to be done.
+ * 1. It ends by itself: measuring takes at most MEASURE_MS each time, looking for a better plan `seconds`.
+ * 2. Exit code 0 only if no call failed, at any time, and all work that the measured calls asked for was seen to be done.
+ * 3. While it is measured nothing is tried.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { rmSync } from 'node:fs';
+import { API_VERSION } from '@sinter/crds';
 import { startLocalRun } from '@sinter/operator/local/main';
-import type { AppliedWorkflow, LocalRun, RawObject, WorkflowFigures } from '@sinter/operator/local/run';
+import type {
+  AppliedWorkflow,
+  LocalRun,
+  PlanNews,
+  RawObject,
+  WorkflowFigures,
+} from '@sinter/operator/local/run';
 import { isError } from '@sinter/operator/model/finding';
 import { isRefused, planPaths, printFindings, requireWorkflow } from '../application.ts';
 import { EXIT, Refusal } from '../exit.ts';
@@ -36,11 +47,13 @@ import type { NamedPlan } from '../text/plan.ts';
 
 export interface DemoOptions {
   readonly path: string;
+  /** How long a better plan is looked for, at most. */
+  readonly seconds: number;
   readonly json: boolean;
 }
 
-/** From the first call on; the rest of the 30 s is for ending everything. */
-const BUDGET_MS = 27_000;
+const MEASURE_MS = 30_000;
+const IMPROVE_CALLS_PER_SECOND = 40;
 const CALLS_PER_SECOND = 25;
 const CALLS_MAX = 200;
 const WARM_UP_CALLS = 20;
@@ -54,13 +67,14 @@ const DRAIN_POLL_MS = 50;
 
 interface Stage {
   readonly run: LocalRun;
+  /** What became of plans so far; grows. */
+  readonly news: readonly PlanNews[];
   readonly root: Root;
   readonly inputs: readonly string[];
   readonly terminal: Terminal;
   readonly json: boolean;
   readonly interrupt: Interrupt;
-  /** Aborts at the interrupt, and when the budget is used up. */
-  signal: AbortSignal | undefined;
+  readonly improveMs: number;
 }
 
 export async function demoCommand(options: DemoOptions, terminal: Terminal): Promise<ExitCode> {
@@ -76,17 +90,30 @@ export async function demoCommand(options: DemoOptions, terminal: Terminal): Pro
     throw new Refusal(EXIT.refused, message);
   }
   let run: LocalRun | undefined;
+  const news: PlanNews[] = [];
   const interrupt = onInterrupt(() => {
     if (run) rmSync(run.stateFile, { force: true });
   });
   try {
-    run = await start(terminal, interrupt.signal);
+    run = await start(terminal, interrupt.signal, (one) => {
+      news.push(one);
+      if (one.kind !== 'Offered') say(`${one.kind.toLowerCase()}: ${one.message}`, options, terminal);
+    });
     if (run === undefined) return endedBy(interrupt);
-    const stage: Stage = { run, root, inputs, terminal, json: options.json, interrupt, signal: undefined };
-    const measured = await measureAll(stage, objects);
+    const stage: Stage = {
+      run,
+      news,
+      root,
+      inputs,
+      terminal,
+      json: options.json,
+      interrupt,
+      improveMs: options.seconds * 1000,
+    };
+    const shown = await show(stage, objects);
     if (interrupt.signal.aborted) return endedBy(interrupt);
-    report(measured, root, options, terminal);
-    return measured.every(isClean) ? EXIT.done : EXIT.callFailed;
+    report(shown, root, options, terminal);
+    return shown.measured.every(isClean) && shown.between.failed === 0 ? EXIT.done : EXIT.callFailed;
   } finally {
     await run?.stop();
     interrupt.release();
@@ -94,10 +121,15 @@ export async function demoCommand(options: DemoOptions, terminal: Terminal): Pro
 }
 
 /** Undefined: it was ended before it had begun, which is no failure. */
-async function start({ err }: Terminal, signal: AbortSignal): Promise<LocalRun | undefined> {
+async function start(
+  { err }: Terminal,
+  signal: AbortSignal,
+  onNews: (news: PlanNews) => void,
+): Promise<LocalRun | undefined> {
   try {
     return await startLocalRun({
       signal,
+      onNews,
       machines: 0,
       onProgress: (line) => err.line(err.colors.dim(plain(line))),
       onLog: ({ level, source, message, function: fn }) => {
@@ -112,26 +144,66 @@ async function start({ err }: Terminal, signal: AbortSignal): Promise<LocalRun |
   }
 }
 
-async function measureAll(stage: Stage, objects: readonly RawObject[]): Promise<readonly Measured[]> {
-  const measured: Measured[] = [];
-  for (const policy of policiesOf(objects, stage.root)) {
-    if (stage.interrupt.signal.aborted) break;
-    measured.push(await measure(stage, withPolicy(objects, stage.root, policy), policy));
-  }
-  return measured;
+interface Shown {
+  /** Before, and after where a better plan was found. */
+  readonly measured: readonly Measured[];
+  readonly news: readonly PlanNews[];
+  /** Calls while a better plan was looked for. */
+  readonly between: LoadResult;
 }
 
-/** The policy that the workflow names, then the first other one of its namespace. */
-function policiesOf(objects: readonly RawObject[], root: Root): readonly string[] {
-  const inNamespace = (o: RawObject): boolean =>
-    (fieldsOf(o['metadata'])['namespace'] ?? 'default') === root.namespace;
-  const names = objects
-    .filter((o) => o['kind'] === 'OptimizationPolicy' && inNamespace(o))
-    .map((o) => String(fieldsOf(o['metadata'])['name']));
-  const workflow = objects.find((o) => isRoot(o, root));
-  const named = fieldsOf(fieldsOf(workflow?.['spec'])['policyRef'])['name'];
-  const first = typeof named === 'string' ? named : (names[0] ?? '');
-  return [first, ...names.filter((name) => name !== first).slice(0, 1)];
+/** Whatever the manifests say of grouping: nothing is grouped by hand, and the planner may do it or only say what it would. */
+const policyOf = (mode: 'Observe' | 'Optimize', seconds: number): RawObject => ({
+  mode,
+  objective: 'Latency',
+  fusion: { mode: 'Auto' },
+  rollout: { mode: 'Automatic', cooldownSeconds: 0, maximumDurationSeconds: seconds },
+});
+
+async function show(stage: Stage, objects: readonly RawObject[]): Promise<Shown> {
+  const { root, terminal, news } = stage;
+  const apply = (mode: 'Observe' | 'Optimize'): Promise<AppliedWorkflow> =>
+    applyOne(stage, withPolicy(objects, root, policyOf(mode, stage.improveMs / 1000)));
+  say('starting every function in a unit of its own', stage, terminal);
+  const apart = await apply('Observe');
+  const before = await measure(stage, apart, 'before');
+  if (isOver(stage)) return { measured: [before], news, between: NO_LOAD };
+  say('calls go on while a better plan is looked for and tried beside this one', stage, terminal);
+  await apply('Optimize');
+  stage.run.resetFigures();
+  const between = await improve(stage);
+  if (isOver(stage) || !isBetter(news)) return { measured: [before], news, between };
+  const perCall = executionsPerCall(root.function, before.named.plan.channels);
+  await workDone(stage, times(perCall, between.ok), DRAIN_LIMIT_MS, stage.interrupt.signal);
+  const found = await apply('Observe');
+  return { measured: [before, await measure(stage, found, 'after')], news, between };
+}
+
+/** As a call, because it may have changed during a wait. */
+const isOver = ({ interrupt }: Stage): boolean => interrupt.signal.aborted;
+
+const times = (counts: ReadonlyMap<string, number>, n: number): ReadonlyMap<string, number> =>
+  new Map([...counts].map(([fn, each]) => [fn, each * n]));
+
+const NO_LOAD: LoadResult = { sent: 0, ok: 0, failed: 0, tookMs: [], failures: [] };
+const isBetter = (news: readonly PlanNews[]): boolean => news.some((one) => one.kind === 'Promoted');
+
+/** Calls at a steady rate until a better plan runs, or time is up. */
+async function improve(stage: Stage): Promise<LoadResult> {
+  const client = new GatewayClient(stage.run.gateway.url);
+  const found = new AbortController();
+  const look = setInterval(() => {
+    if (isBetter(stage.news)) found.abort();
+  }, DRAIN_POLL_MS);
+  const { signal } = stage.interrupt;
+  // Calls under way are finished: only sending ends.
+  const enough = AbortSignal.any([signal, found.signal, AbortSignal.timeout(stage.improveMs)]);
+  try {
+    return await load(stage, client, signal, Infinity, IMPROVE_CALLS_PER_SECOND, undefined, enough);
+  } finally {
+    clearInterval(look);
+    client.close();
+  }
 }
 
 const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
@@ -144,32 +216,39 @@ const isRoot = (object: RawObject, root: Root): boolean => {
   );
 };
 
-const withPolicy = (objects: readonly RawObject[], root: Root, policy: string): readonly RawObject[] =>
-  objects.map((object) =>
-    policy !== '' && isRoot(object, root)
-      ? { ...object, spec: { ...fieldsOf(object['spec']), policyRef: { name: policy } } }
-      : object,
-  );
+const POLICY = 'demo';
 
-async function measure(stage: Stage, objects: readonly RawObject[], policy: string): Promise<Measured> {
+/** The same objects, and the workflow under a policy of the demo's own. */
+const withPolicy = (objects: readonly RawObject[], root: Root, spec: RawObject): readonly RawObject[] => [
+  ...objects.map((object) =>
+    isRoot(object, root)
+      ? { ...object, spec: { ...fieldsOf(object['spec']), policyRef: { name: POLICY }, planRef: {} } }
+      : object,
+  ),
+  {
+    apiVersion: API_VERSION,
+    kind: 'OptimizationPolicy',
+    metadata: { name: POLICY, namespace: root.namespace },
+    spec,
+  },
+];
+
+async function measure(stage: Stage, applied: AppliedWorkflow, title: string): Promise<Measured> {
   const { run, root, terminal } = stage;
-  terminal.err.line(`policy ${terminal.err.colors.bold(policy || 'built-in')}: starting its units`);
-  const applied = await applyOne(stage, objects);
   const { plan, planObject, hash } = applied;
-  if (!plan || !planObject) throw new Refusal(EXIT.refused, `nothing runs under policy '${policy}'`);
+  if (!plan || !planObject)
+    throw new Refusal(EXIT.refused, `${root.namespace}/${root.workflow} does not run`);
   const named = namedPlan(plan, hash, planObject);
   if (!stage.json) showPlan(named, terminal);
   const perCall = executionsPerCall(root.function, plan.channels);
   const client = new GatewayClient(run.gateway.url);
   try {
-    stage.signal ??= AbortSignal.any([stage.interrupt.signal, AbortSignal.timeout(BUDGET_MS)]);
-    const { signal } = stage;
+    const signal = AbortSignal.any([stage.interrupt.signal, AbortSignal.timeout(MEASURE_MS)]);
     run.resetFigures();
     const warm = await load(stage, client, signal, WARM_UP_CALLS, WARM_UP_PER_SECOND);
-    const asked = new Map([...perCall].map(([fn, n]) => [fn, n * warm.sent]));
-    const left = await workDone(stage, asked, SETTLE_LIMIT_MS, signal);
+    const left = await workDone(stage, times(perCall, warm.sent), SETTLE_LIMIT_MS, signal);
     run.resetFigures();
-    const progress = new Progress(terminal.err, `policy ${policy || 'built-in'}`, stage.inputs.length);
+    const progress = new Progress(terminal.err, title, stage.inputs.length);
     const result = await load(stage, client, signal, stage.inputs.length, CALLS_PER_SECOND, (done) => {
       progress.update(done);
     });
@@ -178,18 +257,16 @@ async function measure(stage: Stage, objects: readonly RawObject[], policy: stri
     const wanted = new Map([...perCall].map(([fn, n]) => [fn, n * result.sent + (left.get(fn) ?? 0)]));
     const drained = (await workDone(stage, wanted, DRAIN_LIMIT_MS, signal)).size === 0;
     const figures = inOrder(run.figures(root.namespace, root.workflow), [...perCall.keys()]);
-    return {
-      policy,
-      hash,
-      named,
-      result,
-      figures,
-      drained,
-      wanted: stage.inputs.length,
-    };
+    return { title, hash, named, result, figures, drained, wanted: stage.inputs.length };
   } finally {
     client.close();
   }
+}
+
+/** What happens, as it happens. */
+function say(text: string, { json }: Pick<DemoOptions, 'json'>, { out, err }: Terminal): void {
+  const to = json ? err : out;
+  for (const line of hanging('', plain(text))) to.line(line);
 }
 
 /** At once, so that there is something to read while the calls run. */
@@ -229,6 +306,7 @@ async function load(
   calls: number,
   perSecond: number,
   onProgress?: (done: number) => void,
+  enough = signal,
 ): Promise<LoadResult> {
   const open = root.path !== undefined;
   const path = root.path ?? `/call/${root.namespace}/${root.workflow}/${root.function}`;
@@ -246,7 +324,7 @@ async function load(
       return cause instanceof Error ? cause.message : String(cause);
     }
   };
-  const options = { calls, perSecond, concurrency: CONCURRENCY, send, signal };
+  const options = { calls, perSecond, concurrency: CONCURRENCY, send, signal: enough };
   return offerLoad(onProgress === undefined ? options : { ...options, onProgress });
 }
 
@@ -291,22 +369,27 @@ const isClean = ({ result, drained, figures, wanted }: Measured): boolean =>
   figures.functions.every((f) => f.failures === 0);
 
 function report(
-  measured: readonly Measured[],
+  { measured, news, between }: Shown,
   root: Root,
   options: DemoOptions,
   { out, err, command }: Terminal,
 ): void {
-  for (const { policy, result, drained, wanted } of measured) {
+  for (const { title, result, drained, wanted } of measured) {
     for (const failure of result.failures)
-      for (const line of hanging(`${policy}: `, plain(failure))) err.line(err.colors.red(line));
+      for (const line of hanging(`${title}: `, plain(failure))) err.line(err.colors.red(line));
     if (result.sent < wanted)
       err.line(
-        err.colors.red(`${policy}: only ${String(result.sent)} of ${String(wanted)} calls were sent in time`),
+        err.colors.red(`${title}: only ${String(result.sent)} of ${String(wanted)} calls were sent in time`),
       );
-    if (!drained) err.line(err.colors.red(`${policy}: not all asynchronous work was seen to be done`));
+    if (!drained) err.line(err.colors.red(`${title}: not all asynchronous work was seen to be done`));
   }
+  for (const failure of between.failures)
+    for (const line of hanging('in between: ', plain(failure))) err.line(err.colors.red(line));
   if (options.json) {
-    out.line(JSON.stringify({ workflow: root.workflow, plans: measured.map(planJson) }));
+    const calls = { sent: between.sent, ok: between.ok, failed: between.failed };
+    out.line(
+      JSON.stringify({ workflow: root.workflow, plans: measured.map(planJson), news, between: calls }),
+    );
     return;
   }
   out.line();
@@ -330,7 +413,8 @@ function nextLines(next: readonly (readonly [string, string])[], colors: Colors)
   return table([{ title: '' }, { title: '', style: colors.dim }], next, { width: WIDTH - 2 });
 }
 
-const planJson = ({ hash, named, result, figures }: Measured): object => ({
+const planJson = ({ title, hash, named, result, figures }: Measured): object => ({
+  title,
   hash,
   units: named.plan.units.map((unit, i) => ({
     name: named.unitNames[i] ?? '',

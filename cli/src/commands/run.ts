@@ -8,7 +8,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { startLocalRun } from '@sinter/operator/local/main';
 import { removeState } from '@sinter/operator/local/stateFile';
-import type { ApplyReport, AppliedWorkflow, LocalRun, LogRecord } from '@sinter/operator/local/run';
+import type { ApplyReport, AppliedWorkflow, LocalRun, LogRecord, PlanNews } from '@sinter/operator/local/run';
 import { isError } from '@sinter/operator/model/finding';
 import { declaresWorkflow, isRefused, planPaths, printFindings, requireWorkflow } from '../application.ts';
 import type { Planned } from '../application.ts';
@@ -86,6 +86,9 @@ async function start(options: RunOptions, voice: Voice, signal: AbortSignal): Pr
       },
       onLog: (record) => {
         voice.log(record);
+      },
+      onNews: (news) => {
+        voice.news(news);
       },
     });
   } catch (cause) {
@@ -212,6 +215,27 @@ class Voice {
     for (const line of lines) err.line(paint(line));
   }
 
+  /** What becomes of plans by themselves. */
+  news(news: PlanNews): void {
+    if (this.#closed) return;
+    const { namespace, workflow, kind, hash, message } = news;
+    if (kind === 'Promoted' || (kind === 'Chosen' && hash !== ''))
+      this.#hashes.set(`${namespace}/${workflow}`, hash);
+    if (this.#options.json) {
+      this.#json({ event: 'plan', ...news });
+      return;
+    }
+    const { out } = this.#terminal;
+    const paint = {
+      Offered: out.colors.yellow,
+      Tried: out.colors.cyan,
+      Promoted: out.colors.green,
+      Withdrawn: out.colors.yellow,
+      Chosen: out.colors.cyan,
+    };
+    for (const line of hanging('', plain(`${workflow}: ${message}`))) out.line(paint[kind](line));
+  }
+
   refused({ manifests, findings }: Planned): void {
     const going = this.#hashes.size > 0;
     if (this.#options.json) {
@@ -270,11 +294,13 @@ class Voice {
     const { out, command } = this.#terminal;
     const root = rootOf(manifests.objects, this.#options.path);
     if (this.#options.json) {
-      this.#json({ event: 'ready', gateway: run.gateway.url, stateFile: run.stateFile });
+      const { gateway, page, stateFile } = run;
+      this.#json({ event: 'ready', gateway: gateway.url, page: page.url, stateFile });
       return;
     }
     out.line();
     out.line(`${out.colors.bold('gateway')}  ${run.gateway.url}`);
+    out.line(`${out.colors.bold('page')}     ${run.page.url}`);
     out.line('try, in another terminal:');
     for (const line of root === undefined
       ? []

@@ -3,7 +3,7 @@
  *
  * Owns: the form. What differs is `../change.ts`' affair.
  */
-import type { ChannelChange, PlanChange } from '../change.ts';
+import type { ChannelChange, PlanChange, ShapeChange } from '../change.ts';
 import type { Colors } from '../terminal.ts';
 import { hanging } from './layout.ts';
 import { edgeText, viaText } from './plan.ts';
@@ -29,8 +29,7 @@ export function changeLines(
           `planRef.hash names ${pinned}: that plan runs until another hash, or none, stands there`,
         );
   if (running === planned) return [colors.bold(`no change: plan ${running} runs`), ...pin];
-  const title =
-    running === '' ? `change: plan ${planned} is the first` : `change: plan ${running} → ${planned}`;
+  const title = titleOf(running, planned);
   const { units, channels } = change;
   const { fresh, kept, gone } = units;
   return [
@@ -41,6 +40,21 @@ export function changeLines(
     ...listed('  gone  ', gone).map(colors.red),
     // The first plan has every channel: the table above says so.
     ...(running === '' ? [] : channels.flatMap(channelLine)),
+  ];
+}
+
+const titleOf = (running: string, planned: string): string =>
+  running === '' ? `change: plan ${planned} is the first` : `change: plan ${running} → ${planned}`;
+
+/** The same for a running plan of which only the groups are known. */
+export function shapeLines({ running, planned, units }: ShapeChange, colors: Colors): readonly string[] {
+  if (running === planned) return [colors.bold(`no change: plan ${running} runs`)];
+  const gone = units.gone.map((functions) => functions.join(' + '));
+  return [
+    colors.bold(titleOf(running, planned)),
+    ...listed('  new   ', units.fresh).map(colors.green),
+    ...listed('  kept  ', units.kept),
+    ...listed('  gone  ', gone).map(colors.red),
   ];
 }
 

@@ -13,9 +13,10 @@ import { duration, hanging, table } from './layout.ts';
 import { channelTally, edgeText, reasonOf, runtimeTally } from './plan.ts';
 import type { NamedPlan } from './plan.ts';
 
-/** One policy, as it was measured. */
+/** One plan, as it was measured. */
 export interface Measured {
-  readonly policy: string;
+  /** `before`, `after`. */
+  readonly title: string;
   readonly hash: string;
   readonly named: NamedPlan;
   readonly result: LoadResult;
@@ -36,7 +37,7 @@ export function comparisonLines(measured: readonly Measured[], colors: Colors): 
   ];
   const columns = [
     { title: 'SIDE BY SIDE' },
-    ...measured.map(({ policy }) => ({ title: (policy || 'built-in').toUpperCase(), long: 'Wrap' as const })),
+    ...measured.map(({ title }) => ({ title: title.toUpperCase(), long: 'Wrap' as const })),
   ];
   return [
     ...table(columns, rows, { title: colors.bold }),
@@ -101,7 +102,7 @@ function channelCell({ plan }: NamedPlan, from: string, to: string): string {
 /** How the second differs from the first. */
 function verdictLines([first, second]: readonly Measured[]): readonly string[] {
   if (!first || !second)
-    return hanging('', 'There is one policy only, so there is nothing to compare it with.');
+    return hanging('', 'No plan was found that measured better under these calls: this one stays.');
   const [a, b] = [first.result.tookMs, second.result.tookMs];
   if (a.length === 0 || b.length === 0)
     return hanging('', 'No call was answered under one of the two, so they cannot be compared.');
@@ -110,7 +111,7 @@ function verdictLines([first, second]: readonly Measured[]): readonly string[] {
   const p99 = `${duration(quantile(a, 0.99))} → ${duration(quantile(b, 0.99))} (${change(quantile(a, 0.99), quantile(b, 0.99))})`;
   return hanging(
     '',
-    `${first.policy} → ${second.policy}: ${processes}; root call p50 ${p50}, p99 ${p99}. ${judgement(a, b)}`,
+    `${first.title} → ${second.title}: ${processes}; root call p50 ${p50}, p99 ${p99}. ${judgement(a, b)}`,
   );
 }
 

@@ -94,6 +94,11 @@ const alternative = z.object({
   choice: text(256).min(1).describe('What else could have been chosen.'),
   reason: text(128).min(1).describe('Why it was not, as one word: the name of the rule or of the fact.'),
   message: text(1024).optional().describe('Why it was not, as a sentence.'),
+  latency: text(64).optional().describe('What a root call was predicted to take with it, on average.'),
+  memory: text(64).optional().describe('The memory that was predicted with it, of all processes.'),
+  cost: text(64)
+    .optional()
+    .describe("What a root call was predicted to cost with it, by the policy's prices."),
   margin: text(64).optional().describe('By how much it would have been worse.'),
 });
 
@@ -123,12 +128,32 @@ const decision = z.object({
     .describe('By how much the choice was better than the next, for example "31 %".'),
 });
 
+const prediction = z.object({
+  latency: text(64).describe('What a root call takes on average, over all entries.'),
+  memory: text(64).describe('Memory of all processes.'),
+  cost: text(64).describe("What a root call costs, by the policy's prices."),
+  entries: atomicList(
+    z.object({
+      function: nameInGraph().describe('The entry, by its name in the graph.'),
+      latency: text(64).describe('What a root call takes that comes in by it.'),
+    }),
+    FUNCTIONS_MAX,
+  )
+    .default([])
+    .describe('By entry.'),
+});
+
 export const planSpec = z.object({
   workflowRef: z
     .object({ name: nameInGraph().describe('The name of the Workflow, in the same namespace.') })
     .describe('The workflow that the plan is for.'),
   units: atomicList(unit, FUNCTIONS_MAX).describe('What is deployed.'),
   channels: atomicList(channel, EDGES_MAX).default([]).describe('How each edge travels.'),
+  prediction: prediction
+    .optional()
+    .describe(
+      'What the cost model promised before the plan ran; absent: nothing was measured. Not part of the hash.',
+    ),
   decisions: atomicList(decision, 2000)
     .default([])
     .describe('Each choice with its reason; not part of the hash.'),

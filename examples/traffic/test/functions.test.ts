@@ -3,46 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EXPECTED, expectedOf, loadHandlers, parsed, readings, readingWith } from './in-memory.ts';
 import { runReading, textOf, type Handler, type Json } from './in-memory.ts';
+import { refusalOf, withoutClock } from '../../test/inMemory.ts';
 
 const handlers = await loadHandlers();
 
-const failing = (): never => {
-  throw new Error('a clock or chance was asked');
-};
-
-/** Runs `work` in a world without a clock and without chance. */
-const withoutClock = async <T>(work: () => Promise<T>): Promise<T> => {
-  const { Date: calendar } = globalThis;
-  const { random } = Math;
-  const now = performance.now.bind(performance);
-  class Calendar extends calendar {
-    constructor(...given: readonly unknown[]) {
-      if (given.length === 0) failing();
-      super(given[0] as string);
-    }
-    static override now = failing;
-  }
-  globalThis.Date = Calendar as unknown as DateConstructor;
-  Math.random = failing;
-  performance.now = failing;
-  try {
-    return await work();
-  } finally {
-    globalThis.Date = calendar;
-    Math.random = random;
-    performance.now = now;
-  }
-};
-
-const message = async (reading: Json): Promise<string> => {
-  try {
-    await runReading(handlers, reading);
-  } catch (error) {
-    assert.ok(error instanceof Error);
-    return error.message;
-  }
-  return 'accepted';
-};
+const message = (reading: Json): Promise<string> => refusalOf(handlers, 'ingest', reading);
 
 const handler = (name: string): Handler => {
   const found = handlers.get(name);

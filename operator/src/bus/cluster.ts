@@ -9,6 +9,7 @@
  */
 import type { EntryRecord, InstanceKey, RouteRecord, UnitScope, WorkflowKey } from '@sinter/contract';
 import type { Kept } from './inventory.ts';
+import type { ObservationsRecord } from '../observations/index.ts';
 import type { PutModule } from './modules.ts';
 import type { Change } from './provision.ts';
 import type { Reports } from './reports.ts';
@@ -54,6 +55,7 @@ export interface BusStore {
   removeModule(namespace: string, sha256: string, beforeMs: number): Promise<boolean>;
   /** Forgets for good what was deleted of a workflow's route and entry before this time. True where one of them is not deleted. */
   purgeDeleted(workflow: WorkflowKey, beforeMs: number): Promise<boolean>;
+  readonly observations: Records<ObservationsRecord>;
 }
 
 /**

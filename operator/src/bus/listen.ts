@@ -28,7 +28,11 @@ const LARGEST_BYTES = 256 * 1024;
 
 const label = z.string().min(1).max(253);
 const count = z.number().int().nonnegative();
-const amount = z.number().nonnegative();
+/** Far beyond what any window can hold, and so small that sums of them stay numbers. */
+const LARGEST_AMOUNT = 1e15;
+const amount = z.number().nonnegative().max(LARGEST_AMOUNT);
+const measured = amount.exactOptional();
+const logarithms = z.number().min(-LARGEST_AMOUNT).max(LARGEST_AMOUNT);
 
 const said = {
   namespace: label,
@@ -61,6 +65,17 @@ const functionSeen = z.object({
   failures: count,
   runMs: histogram,
   repeated: count,
+  queuedMs: measured,
+  calleesMs: measured,
+  cpuMs: measured,
+  busyMs: measured,
+  sleptMs: measured,
+  occupiedMs: measured,
+  memoryBytes: measured,
+  requestBytes: measured,
+  responseBytes: measured,
+  starts: count.exactOptional(),
+  startMs: measured,
 });
 
 const edgeSeen = z.object({
@@ -71,6 +86,24 @@ const edgeSeen = z.object({
   calls: count,
   failures: count,
   roundTripMs: histogram,
+  parallel: count.exactOptional(),
+  requestBytes: measured,
+  responseBytes: measured,
+  answered: count.exactOptional(),
+  overheadMs: measured,
+});
+
+const entrySeen = z.object({
+  function: label,
+  revision: label,
+  call: z.enum(['Sync', 'Async']),
+  calls: count,
+  outside: count.exactOptional(),
+  failures: count,
+  fellBack: count,
+  latencyMs: histogram,
+  logSum: logarithms,
+  logSquares: amount,
 });
 
 const observation: z.ZodType<Observation> = z.object({
@@ -80,7 +113,10 @@ const observation: z.ZodType<Observation> = z.object({
   roots: z.record(label, count),
   functions: z.array(functionSeen).max(1000),
   edges: z.array(edgeSeen).max(1000),
+  entries: z.array(entrySeen).max(1000).exactOptional(),
   memoryBytes: amount,
+  cpuMs: measured,
+  occupiedMs: measured,
 });
 
 const EVERYBODY: InstanceKey = { namespace: '*', workflow: '*', unit: '*', instance: '*' };

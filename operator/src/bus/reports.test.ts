@@ -49,15 +49,18 @@ describe('words of instances', () => {
     assert.equal(reports.announcements(said('')).length, 1000);
   });
 
-  it('without figures nothing is summed, and counts are only there while they are told', () => {
+  it('without figures nothing is summed, and counts are told but not kept', () => {
     const reports = new Reports({ figures: false });
     const told: number[] = [];
-    reports.watch((about) => told.push((about && reports.observation(about)?.functions.length) ?? -1));
+    const stop = reports.onObservation(({ functions }) => told.push(functions.length));
     for (let i = 0; i < 10; i++) reports.observed(observed(`f${String(i)}`));
     assert.deepEqual(
       told,
       Array.from({ length: 10 }, () => 1),
     );
+    stop();
+    reports.observed(observed('f'));
+    assert.equal(told.length, 10);
     assert.deepEqual(reports.figures('n', 'w').functions, []);
     const kept = reports.observation(said('i'));
     assert.deepEqual([kept?.functions, kept?.routeGeneration, kept?.roots], [[], 7, { r: 1 }]);

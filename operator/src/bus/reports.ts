@@ -5,7 +5,7 @@
  * `listen.ts` hears them. An instance is gone when its process has ended (a cluster: when its pod is gone), never by
  * silence: whoever does not speak may still run calls.
  */
-import { HISTOGRAM_BOUNDS_MS } from '@sinter/contract';
+import { quantileOf } from '@sinter/contract';
 import type { Announcement, Histogram, InstanceKey, Observation, UnitKey } from '@sinter/contract';
 
 export interface LatencyFigures {
@@ -53,6 +53,7 @@ export class Reports {
   readonly #seen = new Map<string, Observation>();
   readonly #sums = new Map<string, Sum>();
   readonly #watchers = new Set<(about?: InstanceKey) => void>();
+  readonly #hearers = new Set<(observation: Observation) => void>();
 
   constructor({ figures = true }: ReportsOptions = {}) {
     this.#sumsUp = figures;
@@ -65,12 +66,12 @@ export class Reports {
   }
 
   observed(o: Observation): void {
+    for (const hear of [...this.#hearers]) hear(o);
     this.#note(o);
-    this.#seen.set(instanceOf(o), o);
+    // Who counts has done so by now, and most of it are counts.
+    this.#seen.set(instanceOf(o), { ...o, functions: [], edges: [], entries: [] });
     if (this.#sumsUp) this.#sum(o);
     this.#changed(o);
-    // Who counts has done so by now, and most of it are counts.
-    if (!this.#sumsUp) this.#seen.set(instanceOf(o), { ...o, functions: [], edges: [] });
   }
 
   #sum(o: Observation): void {
@@ -126,9 +127,15 @@ export class Reports {
     return this.#live.get(instanceOf(key));
   }
 
-  /** Last observation of an instance. */
+  /** Last observation of an instance, without what it counted. */
   observation(key: InstanceKey): Observation | undefined {
     return this.#seen.get(instanceOf(key));
+  }
+
+  /** Tells of every observation, whole, until what is returned is called. */
+  onObservation(hear: (observation: Observation) => void): () => void {
+    this.#hearers.add(hear);
+    return () => this.#hearers.delete(hear);
   }
 
   /** Tells of every change of what is kept, and of whom (undefined: of several), until what is returned is called. */
@@ -202,7 +209,9 @@ export class Reports {
     this.#sums.clear();
   }
 
+  /** What was only started, and never asked, is no figure. */
   #add(key: string, count: number, failures: number, histogram: Histogram): void {
+    if (count === 0) return;
     const sum = this.#sums.get(key) ?? { count: 0, failures: 0, counts: [] };
     this.#sums.set(key, sum);
     sum.count += count;
@@ -220,21 +229,6 @@ const instanceOf = (k: InstanceKey): string => `${k.namespace}/${k.workflow}/${k
 const figuresOf = (sum: Sum): LatencyFigures => ({
   count: sum.count,
   failures: sum.failures,
-  p50Ms: quantile(sum.counts, 0.5),
-  p99Ms: quantile(sum.counts, 0.99),
+  p50Ms: quantileOf(sum.counts, 0.5),
+  p99Ms: quantileOf(sum.counts, 0.99),
 });
-
-/** A quantile of a histogram, in milliseconds: within its bucket (a factor of 1.25 wide) taken as evenly spread. */
-function quantile(counts: readonly number[], q: number): number {
-  const total = counts.reduce((a, b) => a + b, 0);
-  let left = q * total;
-  for (const [i, n] of counts.entries()) {
-    if (n > 0 && left <= n) {
-      const low = i === 0 ? 0 : (HISTOGRAM_BOUNDS_MS[i - 1] ?? 0);
-      const high = HISTOGRAM_BOUNDS_MS[i] ?? low;
-      return low + (high - low) * (left / n);
-    }
-    left -= n;
-  }
-  return 0;
-}

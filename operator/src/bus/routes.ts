@@ -1,5 +1,6 @@
 /**
- * Writes the route and the entry of workflows (D3): what every process of a workflow, and what the gateway goes by.
+ * Writes what is kept of workflows on the bus: the route and the entry (D3), by which every process of a workflow and the
+ * gateway go, and records that only operators read.
  *
  * One writer. Every write names the sequence that the writer saw last, so that a second writer, or one that was cut off
  * and comes back, is told `Conflict` instead of undoing what the other wrote. The client library's own buckets do not say
@@ -9,8 +10,18 @@ import { JetStreamApiCodes, JetStreamApiError, jetstream } from '@nats-io/jetstr
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
-import { HUB_DOMAIN, ROUTES_BUCKET, entryKey, kvStream, kvSubject, routeKey } from '@sinter/contract';
+import {
+  HUB_DOMAIN,
+  RECORDS_BUCKET,
+  ROUTES_BUCKET,
+  entryKey,
+  kvStream,
+  kvSubject,
+  observationsKey,
+  routeKey,
+} from '@sinter/contract';
 import type { EntryRecord, RouteRecord, WorkflowKey } from '@sinter/contract';
+import type { ObservationsRecord } from '../observations/index.ts';
 import { hubManager } from './provision.ts';
 
 /** What stands under a key. */
@@ -40,34 +51,37 @@ export interface Records<T> {
 export interface RouteBook {
   readonly routes: Records<RouteRecord>;
   readonly entries: Records<EntryRecord>;
+  readonly observations: Records<ObservationsRecord>;
 }
 
-/** The bucket must exist. */
+/** The buckets must exist. */
 export async function openRoutes(nc: NatsConnection): Promise<RouteBook> {
   const js = jetstream(nc, { domain: HUB_DOMAIN });
   const jsm = await hubManager(nc);
   return {
-    routes: records<RouteRecord>(js, jsm, routeKey),
-    entries: records<EntryRecord>(js, jsm, entryKey),
+    routes: records<RouteRecord>(js, jsm, ROUTES_BUCKET, routeKey),
+    entries: records<EntryRecord>(js, jsm, ROUTES_BUCKET, entryKey),
+    observations: records<ObservationsRecord>(js, jsm, RECORDS_BUCKET, observationsKey),
   };
 }
 
 function records<T extends WorkflowKey>(
   js: JetStreamClient,
   jsm: JetStreamManager,
+  bucket: string,
   keyOf: (w: WorkflowKey) => string,
 ): Records<T> {
-  const subjectOf = (w: WorkflowKey): string => kvSubject(ROUTES_BUCKET, keyOf(w));
+  const subjectOf = (w: WorkflowKey): string => kvSubject(bucket, keyOf(w));
   return {
-    read: (w) => readLast<T>(jsm, subjectOf(w)),
+    read: (w) => readLast<T>(jsm, bucket, subjectOf(w)),
     write: (record, after) => publishAfter(js, subjectOf(record), after, JSON.stringify(record)),
     remove: (w, after) => publishAfter(js, subjectOf(w), after, '', deletion()),
   };
 }
 
-async function readLast<T>(jsm: JetStreamManager, subject: string): Promise<Stored<T>> {
-  const last = await jsm.direct.getMessage(kvStream(ROUTES_BUCKET), { last_by_subj: subject });
-  if (!last) return { sequence: 0, floor: (await jsm.streams.info(kvStream(ROUTES_BUCKET))).state.last_seq };
+async function readLast<T>(jsm: JetStreamManager, bucket: string, subject: string): Promise<Stored<T>> {
+  const last = await jsm.direct.getMessage(kvStream(bucket), { last_by_subj: subject });
+  if (!last) return { sequence: 0, floor: (await jsm.streams.info(kvStream(bucket))).state.last_seq };
   const isRecord = last.header.get(OPERATION) === '';
   return isRecord ? { record: last.json<T>(), sequence: last.seq } : { sequence: last.seq };
 }

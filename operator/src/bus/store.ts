@@ -4,6 +4,7 @@
  * Owns: nothing but the way there. What things look like is said by `streams.ts`, how they are changed by `provision.ts`.
  */
 import type { EntryRecord, RouteRecord, WorkflowKey } from '@sinter/contract';
+import type { ObservationsRecord } from '../observations/index.ts';
 import type { BusStore } from './cluster.ts';
 import { BusAway } from './cluster.ts';
 import type { OperatorLink } from './link.ts';
@@ -32,6 +33,7 @@ export function storeOver(
     discardAsync: (workflow) => link.ask((nc) => discardAsync(nc, workflow)),
     routes: recordsOver<RouteRecord>(link, (book) => book.routes),
     entries: recordsOver<EntryRecord>(link, (book) => book.entries),
+    observations: recordsOver<ObservationsRecord>(link, (book) => book.observations),
     kept: () => link.ask((nc) => keptOn(nc)),
     modulesOf: (namespace) => link.ask((nc) => modulesOf(nc, namespace)),
     removeModule: (namespace, sha256, beforeMs) =>

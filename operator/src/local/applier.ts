@@ -1,8 +1,8 @@
 /**
  * From declared objects to running deployments: gather, judge, plan, deploy, report (the laptop's reconciler).
  *
- * Owns: the order of these steps, and what is known of each workflow afterwards. It starts nothing itself: `deployment.ts`
- * changes one workflow, `main.ts` owns processes.
+ * Owns: the order of these steps, and what is known of each workflow afterwards. It starts nothing itself: `optimiser.ts` has
+ * the plans of one workflow, `deployment.ts` changes what of it runs, `main.ts` owns processes.
  * Invariants:
  *  1. A workflow with an Error among its findings keeps what ran.
  *  2. Only when every object could be read are workflows that are no longer declared taken away: a typing error must not
@@ -14,31 +14,29 @@ import type { Finding } from '../model/finding.ts';
 import { notYet } from '../model/notYet.ts';
 import { namespaceOf } from '../model/nouns.ts';
 import type { WorkflowName, WorkflowObject } from '../model/nouns.ts';
-import { propose } from '../resources/index.ts';
-import type { NamedProposal, Proposal } from '../resources/index.ts';
+import type { Snapshot } from '../snapshot/index.ts';
+import { ControlRefusal } from './control.ts';
 import type { Deployment } from './deployment.ts';
-import type { AppliedWorkflow, ApplyReport, RawObject } from './run.ts';
+import type { Applicable } from './history.ts';
+import { Optimiser } from './optimiser.ts';
+import type { Declared, OptimiserPorts, Pictured, Taken } from './optimiser.ts';
+import type { AppliedWorkflow, ApplyReport, RawObject, RunState } from './run.ts';
 import { targetOf } from './targets.ts';
 import type { LocalMachine } from './targets.ts';
 import { worldOf } from './world.ts';
 import type { World } from './world.ts';
 
-export interface ApplierOptions {
+export interface ApplierOptions extends OptimiserPorts {
   readonly machines: readonly LocalMachine[];
   readonly newDeployment: (workflow: WorkflowName) => Deployment;
-  readonly now: () => number;
   /** The docker config of who runs this: what units pull images with, after their own pull secrets. */
   readonly userConfig?: string | undefined;
 }
 
 interface Known {
   readonly deployment: Deployment;
+  readonly optimiser: Optimiser;
   applied: AppliedWorkflow;
-}
-
-/** What may be applied. */
-interface Applicable extends Proposal {
-  readonly named: NamedProposal;
 }
 
 const UNCHANGED = { started: [], kept: [], drained: [] } as const;
@@ -54,8 +52,22 @@ export class Applier {
     this.#options = options;
   }
 
-  get applied(): readonly AppliedWorkflow[] {
-    return [...this.#known.values()].map((k) => k.applied);
+  /** Every workflow as it is now. */
+  get state(): RunState['workflows'] {
+    return [...this.#known.values()].map(({ applied, optimiser }) => {
+      const { namespace, workflow, findings } = applied;
+      const { running, planRef, plans } = optimiser;
+      const hash = running?.named.hash ?? '';
+      return {
+        namespace,
+        workflow,
+        hash,
+        planObject: running && { ...running.named.object },
+        findings,
+        planRef,
+        plans,
+      };
+    });
   }
 
   get deployments(): readonly Deployment[] {
@@ -66,10 +78,43 @@ export class Applier {
     return this.#known.get(idOf(workflow))?.deployment;
   }
 
+  /** What there is to see. */
+  get workflows(): readonly WorkflowName[] {
+    return [...this.#known.values()].map(({ applied: { namespace, workflow } }) => ({ namespace, workflow }));
+  }
+
+  /** One workflow as a picture shows it; undefined: it is not in this run, or nothing of it could be taken yet. */
+  pictured(workflow: WorkflowName): (Pictured & Pick<AppliedWorkflow, 'findings'>) | undefined {
+    const known = this.#known.get(idOf(workflow));
+    const pictured = known?.optimiser.pictured;
+    return known && pictured && { ...pictured, findings: known.applied.findings };
+  }
+
+  /** What a plan of the workflow would be made from now. Throws a ControlRefusal where there is none. */
+  snapshot(workflow: WorkflowName): Snapshot {
+    const snapshot = this.#needKnown(workflow).optimiser.snapshot();
+    if (snapshot) return snapshot;
+    throw new ControlRefusal(409, `${idOf(workflow)} does not run: its findings say why`);
+  }
+
+  /** Has that plan run; see `Optimiser.choose`. Gives the hash of the plan that runs then. */
+  async choose(workflow: WorkflowName, hash: string): Promise<string> {
+    const { optimiser } = this.#needKnown(workflow);
+    await optimiser.choose(hash);
+    return optimiser.running?.named.hash ?? '';
+  }
+
+  /** Goes on making plans better; says whether `state` has changed. One at a time, as `apply`. */
+  async look(): Promise<boolean> {
+    let changed = false;
+    for (const { optimiser } of this.#known.values()) changed = (await optimiser.look()) || changed;
+    return changed;
+  }
+
   /** One at a time: the caller sees to that. */
   async apply(objects: readonly RawObject[]): Promise<ApplyReport> {
     const world = worldOf(this.#dated(objects));
-    const findings = [...world.findings, ...check(world.application), ...notYet(world.application)];
+    const findings = [...world.findings, ...check(world.application), ...notYet(world.application, 'Run')];
     const workflows: AppliedWorkflow[] = [];
     for (const { object } of world.application.workflows)
       workflows.push(await this.#applyWorkflow(object, world, findings));
@@ -101,46 +146,33 @@ export class Applier {
   ): Promise<AppliedWorkflow> {
     const name = { namespace: namespaceOf(object), workflow: object.metadata.name };
     const known = this.#knownOf(name);
-    const proposal = this.#propose(name, world);
+    const declared = { object, world };
+    const proposal = known.optimiser.propose(declared);
     const findings = [...findingsFor(found, name, world.application), ...(proposal?.plan.findings ?? [])];
     const unread = world.findings.some(isError);
     if (!proposal?.named || unread || findings.some(isError)) {
       known.applied = { ...known.applied, findings };
       return { ...known.applied, ...UNCHANGED, plan: undefined, planObject: undefined };
     }
-    return await this.#deploy(known, object, world, { ...proposal, named: proposal.named }, findings);
+    return await this.#take(known, declared, { ...proposal, named: proposal.named }, findings);
   }
 
-  #propose(name: WorkflowName, world: World): Proposal | undefined {
-    const { machines, now } = this.#options;
-    const { application } = world;
-    return propose({ application, workflow: name, machines, current: null, nowMs: now() });
-  }
-
-  async #deploy(
+  async #take(
     known: Known,
-    object: WorkflowObject,
-    world: World,
-    { plan, snapshot, named }: Applicable,
-    findings: readonly Finding[],
+    declared: Declared,
+    plan: Applicable,
+    found: readonly Finding[],
   ): Promise<AppliedWorkflow> {
-    const { machines, userConfig } = this.#options;
-    const target = targetOf(plan, snapshot, object, world, machines, userConfig);
-    const pin = pinnedElsewhere(object, target.hash, known.applied.hash);
-    if (pin) {
-      known.applied = { ...known.applied, findings: [...findings, pin] };
-      return { ...known.applied, ...UNCHANGED };
-    }
-    const { ok, problem, ...units } = await known.deployment.deploy(target);
-    const planned = { plan, planObject: { ...named.object } };
-    if (ok) {
-      known.applied = { ...known.applied, ...planned, ...units, hash: target.hash, findings };
+    const taken = await known.optimiser.take(declared, plan);
+    const findings = [...found, ...findingsOf(taken, declared.object, plan.named.hash)];
+    if (taken.kind === 'Runs') {
+      const { started, kept, drained } = taken.deployed;
+      known.applied = { ...known.applied, ...planned(taken.plan), started, kept, drained, findings };
       return known.applied;
     }
-    const place = { object: { kind: 'Workflow', namespace: plan.namespace, name: plan.workflow }, field: '' };
-    const failed = error('UnitFailed', place, `${problem ?? 'a unit failed'}; what ran before goes on`);
-    known.applied = { ...known.applied, findings: [...findings, failed] };
-    return { ...known.applied, ...planned, ...UNCHANGED };
+    known.applied = { ...known.applied, findings };
+    const { hash } = known.applied;
+    return { ...known.applied, ...(taken.kind === 'Failed' ? planned(plan) : {}), hash, ...UNCHANGED };
   }
 
   async #removeOthers(world: World): Promise<void> {
@@ -154,23 +186,55 @@ export class Applier {
     }
   }
 
-  #knownOf(name: WorkflowName): Known {
-    const known = this.#known.get(idOf(name));
+  #needKnown(workflow: WorkflowName): Known {
+    const known = this.#known.get(idOf(workflow));
     if (known) return known;
-    const nothing = { ...name, ...UNCHANGED, hash: '', plan: undefined, planObject: undefined, findings: [] };
-    const fresh: Known = { deployment: this.#options.newDeployment(name), applied: nothing };
-    this.#known.set(idOf(name), fresh);
+    throw new ControlRefusal(404, `${idOf(workflow)} is not in this run`);
+  }
+
+  #knownOf(workflow: WorkflowName): Known {
+    const known = this.#known.get(idOf(workflow));
+    if (known) return known;
+    const { machines, userConfig } = this.#options;
+    const deployment = this.#options.newDeployment(workflow);
+    const optimiser = new Optimiser({
+      ...this.#options,
+      workflow,
+      deployment,
+      targetOf: ({ plan, snapshot }, { object, world }) =>
+        targetOf(plan, snapshot, object, world, machines, userConfig),
+    });
+    const nothing = { ...workflow, ...UNCHANGED, hash: '', plan: undefined, planObject: undefined };
+    const fresh: Known = { deployment, optimiser, applied: { ...nothing, findings: [] } };
+    this.#known.set(idOf(workflow), fresh);
     return fresh;
   }
 }
 
-/** `planRef` names another plan than the one that would be made now: what runs stays, and why is said (D12). */
-function pinnedElsewhere(workflow: WorkflowObject, planned: string, running: string): Finding | undefined {
-  const { hash } = workflow.spec.planRef;
-  if (hash === '' || hash === planned) return undefined;
+const planned = ({ plan, named }: Applicable): Pick<AppliedWorkflow, 'hash' | 'plan' | 'planObject'> => ({
+  hash: named.hash,
+  plan,
+  planObject: { ...named.object },
+});
+
+/** Why something else runs than the plan that these objects give. */
+function findingsOf(taken: Taken, workflow: WorkflowObject, given: string): readonly Finding[] {
   const object = { kind: 'Workflow', namespace: namespaceOf(workflow), name: workflow.metadata.name };
-  const place = { object, field: 'spec.planRef.hash', given: hash };
-  const remedy = `to go on to the plan that these objects give, write ${planned} there or leave it empty`;
-  if (hash === running) return notice('PlanPinned', place, `is the plan that runs, and stays; ${remedy}`);
-  return error('PlanNotFound', place, `is no plan that is known here; ${remedy}`);
+  const place = (hash: string) => ({ object, field: 'spec.planRef.hash', given: hash });
+  const { name } = object;
+  const isWritten = workflow.spec.planRef.hash !== '';
+  const how = isWritten ? `write ${given} there or leave it empty` : `use 'sinter approve ${name} --any'`;
+  const remedy = `to go on to the plan that these objects give, ${how}`;
+  switch (taken.kind) {
+    case 'Runs': {
+      if (!taken.chosen) return [];
+      return [notice('PlanPinned', place(taken.plan.named.hash), `is the plan that runs; ${remedy}`)];
+    }
+    case 'Stays':
+      return [notice('PlanPinned', place(taken.hash), `is the plan that runs, and stays; ${remedy}`)];
+    case 'Unknown':
+      return [error('PlanNotFound', place(taken.hash), `is no plan that is known here; ${remedy}`)];
+    case 'Failed':
+      return [error('UnitFailed', { object, field: '' }, `${taken.problem}; what ran before goes on`)];
+  }
 }

@@ -1,135 +1,7 @@
 /** Steps from one revision to the next at the moments at which they meet each other. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CONTRACT_VERSION } from '@sinter/contract';
-import type { InstanceKey, RouteRecord, WorkflowKey } from '@sinter/contract';
-import { Deployment } from './deployment.ts';
-import type { DeploymentPorts, Target, UnitTarget } from './deployment.ts';
-import type { Fleet } from './fleet.ts';
-import { Reports } from '../bus/reports.ts';
-
-const W: WorkflowKey = { namespace: 'ns', workflow: 'wf' };
-const at = { version: CONTRACT_VERSION, machine: 'm', architecture: 'amd64' };
-
-function unitTarget(unit: string): UnitTarget {
-  const scope = { ...W, unit, functions: [`f-${unit}`], edges: [], asyncFunctions: [] };
-  return { scope, places: [{ machine: 'm', architecture: 'amd64', servers: [] }], environments: {} };
-}
-
-function target(hash: string, units: readonly string[], timeoutSeconds = 1): Target {
-  const fn = (unit: string) => ({
-    name: `f-${unit}`,
-    served: true,
-    async: false,
-    concurrency: 1,
-    timeoutSeconds,
-    memoryBytes: 1,
-    artifacts: [],
-  });
-  return {
-    hash,
-    revision: { units: units.map((u) => ({ name: u, functions: [fn(u)] })), edges: [] },
-    units: units.map((u) => unitTarget(u)),
-    entry: {
-      ...W,
-      version: CONTRACT_VERSION,
-      expose: 'All',
-      functions: [],
-      triggers: [],
-      suspended: false,
-    } as never,
-    modules: new Map(),
-  };
-}
-
-/** Processes that do at once as the route says; what a real one needs tens of milliseconds for can be held. */
-class World {
-  readonly reports = new Reports();
-  readonly running = new Map<string, InstanceKey>();
-  readonly graces: Record<string, number> = {};
-  readonly held = { provide: Promise.resolve(), end: Promise.resolve() };
-  route: RouteRecord | undefined;
-  refuseWrites = false;
-  onCurrent: (current: string) => void = () => undefined;
-  #instances = 0;
-
-  readonly deployment = new Deployment(W, this.#ports());
-
-  #ports(): DeploymentPorts {
-    return {
-      reports: this.reports,
-      putModule: () => Promise.resolve(),
-      provide: () => this.held.provide,
-      writeRoute: (route) => {
-        this.onCurrent(route.current);
-        if (this.refuseWrites) return Promise.reject(new Error('the bus is away'));
-        this.route = route;
-        this.#announceAll();
-        return Promise.resolve();
-      },
-      writeEntry: () => Promise.resolve(),
-      remove: () => Promise.resolve(),
-      newFleet: (unit) => this.#fleet(unit),
-      retire: () => undefined,
-      entries: () => [],
-      onLog: () => undefined,
-    };
-  }
-
-  #fleet(unit: UnitTarget): Fleet {
-    const { running, graces, held } = this;
-    const key: InstanceKey = { ...W, unit: unit.scope.unit, instance: `i${String(++this.#instances)}` };
-    const fleet = {
-      scope: unit.scope,
-      size: 1,
-      failures: 0,
-      get instances() {
-        return running.get(key.instance) ? [key] : [];
-      },
-      start: () => {
-        running.set(key.instance, key);
-        this.#announceAll();
-      },
-      stop: async (graceMs: number) => {
-        graces[key.unit] = graceMs;
-        await held.end;
-        running.delete(key.instance);
-      },
-    };
-    return fleet as unknown as Fleet;
-  }
-
-  #announceAll(): void {
-    const { route } = this;
-    if (!route) return;
-    const revisions = Object.keys(route.revisions);
-    const seen = {
-      windowMs: 1,
-      routeGeneration: route.generation,
-      roots: {},
-      functions: [],
-      edges: [],
-      memoryBytes: 1,
-    };
-    for (const key of this.running.values()) {
-      this.reports.announced({ ...key, ...at, state: 'Serving', revisions });
-      this.reports.observed({ ...key, ...at, ...seen });
-    }
-  }
-
-  get units(): readonly string[] {
-    return [...this.running.values()].map((k) => k.unit).sort();
-  }
-}
-
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  for (let i = 0; !holds(); i++) {
-    if (i > 1000) throw new Error(`never: ${what}`);
-    await turn();
-  }
-}
+import { target, turn, until, World } from './testWorld.ts';
 
 describe('a change of plan', () => {
   it('back to a revision whose units are just ending starts all of them again', async () => {
@@ -201,5 +73,94 @@ describe('a change of plan', () => {
     await world.deployment.deploy(target('b', ['two'], 1));
     await until('the unit ends', () => 'one' in world.graces);
     assert.ok((world.graces['one'] ?? 0) >= 120_000, `${String(world.graces['one'])} ms`);
+  });
+});
+
+describe('a plan that is tried', () => {
+  const trying = async (): Promise<World> => {
+    const world = new World();
+    await world.deployment.deploy(target('a', ['one', 'shared']));
+    const tried = await world.deployment.tryOut(target('b', ['two', 'shared']));
+    assert.deepEqual([tried.ok, tried.started, tried.kept], [true, ['two'], ['shared']]);
+    return world;
+  };
+  /** `current candidate weight draining`, as the route said one after the other. */
+  const heads = (world: World): readonly string[] =>
+    world.routes
+      .map((r) => `${r.current} ${r.candidate ?? '-'} ${String(r.weightPercent ?? '-')} ${r.draining.join()}`)
+      .filter((head, i, all) => head !== all[i - 1]);
+
+  it('gets its share beside the current one, and is promoted: units of both are not started again', async () => {
+    const world = await trying();
+    const { deployment } = world;
+    for (const percent of [5, 5, 20]) await deployment.setWeight(percent);
+    assert.deepEqual([deployment.candidate?.hash, deployment.weightPercent], ['b', 20]);
+    const promoted = await deployment.promote();
+    assert.deepEqual([promoted.started, promoted.kept, promoted.drained], [['two'], ['shared'], ['one']]);
+    await until('the old one has drained', () => world.route?.draining.length === 0);
+    await until('and its unit has ended', () => !world.units.includes('one'));
+    assert.deepEqual(heads(world), ['a - - ', 'a b 0 ', 'a b 5 ', 'a b 20 ', 'b - - a', 'b - - ']);
+    assert.deepEqual(world.started, ['one', 'shared', 'two']);
+    assert.deepEqual([deployment.candidate, deployment.weightPercent], [undefined, 0]);
+  });
+
+  it('is withdrawn: its units end when no root runs under it', async () => {
+    const world = await trying();
+    world.roots = { b: 1 };
+    await world.deployment.setWeight(50);
+    await world.deployment.withdraw();
+    assert.deepEqual(heads(world).at(-1), 'a - - b');
+    await turn();
+    assert.deepEqual(world.units, ['one', 'shared', 'two'], 'a root runs under it');
+    world.roots = { b: 0 };
+    world.announceAll();
+    await until('its own unit ends', () => world.units.length === 2);
+    assert.deepEqual(world.units, ['one', 'shared']);
+    await world.deployment.withdraw();
+    assert.deepEqual(heads(world).at(-1), 'a - - ', 'a second time it changes nothing');
+  });
+
+  it('and does not come up leaves nothing of itself', async () => {
+    const world = new World();
+    await world.deployment.deploy(target('a', ['one']));
+    world.broken.add('two');
+    const tried = await world.deployment.tryOut(target('b', ['one', 'two']));
+    assert.equal(tried.ok, false);
+    assert.deepEqual(
+      [world.units, world.deployment.candidate, heads(world).at(-1)],
+      [['one'], undefined, 'a - - '],
+    );
+  });
+
+  it('gives way to another that is tried, and to one that is deployed', async () => {
+    const world = await trying();
+    await world.deployment.setWeight(5);
+    await world.deployment.tryOut(target('c', ['three']));
+    assert.deepEqual([world.route?.candidate, world.route?.weightPercent], ['c', 0]);
+    await world.deployment.deploy(target('d', ['four']));
+    await until('the others have ended', () => world.units.join() === 'four');
+    assert.deepEqual([world.route?.current, world.route?.candidate], ['d', undefined]);
+  });
+
+  it('becomes current when it is deployed', async () => {
+    const world = await trying();
+    const deployed = await world.deployment.deploy(target('b', ['two', 'shared']));
+    assert.equal(deployed.ok, true);
+    assert.deepEqual([world.route?.current, world.route?.candidate], ['b', undefined]);
+    assert.deepEqual(world.started, ['one', 'shared', 'two']);
+  });
+
+  it('goes with its workflow', async () => {
+    const world = await trying();
+    await world.deployment.remove();
+    assert.deepEqual(world.units, []);
+  });
+
+  it('cannot be tried beside itself, or beside nothing', async () => {
+    const world = new World();
+    await assert.rejects(world.deployment.tryOut(target('a', ['one'])), /cannot be tried/);
+    await world.deployment.deploy(target('a', ['one']));
+    await assert.rejects(world.deployment.tryOut(target('a', ['one'])), /cannot be tried/);
+    await assert.rejects(world.deployment.promote(), /no candidate/);
   });
 });

@@ -4,12 +4,16 @@
  * Owns: the order of that step (D3). `planner/` decided what should run, `fleet.ts` runs it, `reports.ts` hears of it.
  *
  *   start new units ─▶ they serve the new revision, nobody enters it ─▶ 250 ms overlap ─▶ entries switch
- *        │ one fails: withdrawn, nothing changed                                              │
- *        ▼                                                                                    ▼
- *   what ran goes on                    old revision fully served until no root runs under it, then its units end
+ *        │ one fails: withdrawn, nothing changed       │                        ▲              │
+ *        ▼                                             └─▶ tried: a share of ───┘ promoted     ▼
+ *   what ran goes on                                         the entries        the old revision is fully served until
+ *                                                            │ withdrawn        no root runs under it, then its units end
+ *                                                            └────────────────▶ (the same for the one that was tried)
+ *
+ * Whether what is tried is better is not for here: `trial.ts` asks for weights.
  *
  * Invariants:
- *  1. Entries only ever see a current revision whose every unit serves it.
+ *  1. Entries only ever see a current revision whose every unit serves it, and give no share to a candidate before that.
  *  2. A unit that is in a live revision is never ended; one that is in both plans is not restarted.
  *  3. One change at a time; a drain goes on beside the next change.
  *  4. A unit that ends has as long as its longest call may take: work that it had asked of a queue may come after the
@@ -97,6 +101,8 @@ export class Deployment {
   readonly #abort = new AbortController();
   #current = '';
   #candidate: string | undefined;
+  /** Share of the entries' calls that the candidate gets, in percent. */
+  #weight = 0;
   #generation = 0;
   /** The last route was not taken by the bus, or is not yet. */
   #unwritten = false;
@@ -117,13 +123,89 @@ export class Deployment {
     return this.#live.get(this.#current);
   }
 
+  /** What is tried beside the current revision. */
+  get candidate(): Target | undefined {
+    return this.#live.get(this.#candidate ?? '');
+  }
+
+  /** Every unit of the candidate serves. */
+  get candidateServes(): boolean {
+    const { candidate } = this;
+    if (!candidate) return false;
+    return candidate.units.every(({ scope }) => {
+      const fleet = this.#fleets.get(scope.unit);
+      return fleet !== undefined && this.#serves(fleet, candidate.hash);
+    });
+  }
+
+  get weightPercent(): number {
+    return this.#weight;
+  }
+
   get fleets(): readonly Fleet[] {
     return [...this.#fleets.values()];
   }
 
-  /** Makes this revision the current one. Not to be called before the last call has ended. */
+  /**
+   * Makes this revision the current one, at once; another one that is tried is withdrawn. As of all that changes what runs:
+   * not to be called before the last call has ended.
+   */
   async deploy(target: Target): Promise<Deployed> {
     if (this.#current === target.hash) return await this.#refresh(target);
+    if (this.#candidate === target.hash) {
+      await this.#prepare(target);
+      this.#live.set(target.hash, target);
+      return await this.promote();
+    }
+    await this.withdraw();
+    const before = this.#current;
+    const started = await this.#start(target);
+    if (!started.ok || before === '') return started;
+    await this.#pause(OVERLAP_MS);
+    await this.#switch(target, before);
+    return started;
+  }
+
+  /** Starts this revision beside the current one, without a share. One that was tried before is withdrawn. */
+  async tryOut(target: Target): Promise<Deployed> {
+    if (this.#current === '' || this.#current === target.hash)
+      throw new Error(`revision ${target.hash} cannot be tried beside '${this.#current}'`);
+    await this.withdraw();
+    const started = await this.#start(target);
+    if (started.ok) await this.#pause(OVERLAP_MS);
+    return started;
+  }
+
+  /** Gives the candidate this share of the entries' calls; nothing where there is none. */
+  async setWeight(percent: number): Promise<void> {
+    if (this.#candidate === undefined || (this.#weight === percent && !this.#unwritten)) return;
+    this.#weight = percent;
+    await this.#write();
+  }
+
+  /** Makes the candidate the current revision. */
+  async promote(): Promise<Deployed> {
+    const { candidate, current } = this;
+    if (!candidate || !current) throw new Error('there is no candidate to promote');
+    await this.#switch(candidate, current.hash);
+    const before = new Set(current.units.map((u) => u.scope.unit));
+    return outcome(
+      candidate,
+      current,
+      candidate.units.filter((u) => !before.has(u.scope.unit)),
+    );
+  }
+
+  /** Takes the candidate away, where there is one: calls that it has begun are finished. */
+  async withdraw(): Promise<void> {
+    const { candidate } = this;
+    if (!candidate) return;
+    this.#stand(undefined);
+    await this.#startDraining(candidate.hash);
+  }
+
+  /** Starts a revision beside the current one, or as the first; where it does not come up, nothing of it is left. */
+  async #start(target: Target): Promise<Deployed> {
     const before = this.#current;
     const old = this.current; // what is drained may be gone by the time that it is told of
     await this.#prepare(target);
@@ -135,14 +217,13 @@ export class Deployment {
     for (const unit of fresh) this.#fleets.set(unit.scope.unit, this.#ports.newFleet(unit));
     const problem = await this.#bringUp(target, before, fresh).catch(async (cause: unknown) => {
       // The bus does not take it. Should it not take the way back either, the next route that it takes says what holds.
-      await this.#withdraw(target, before, fresh, wasDraining).catch(() => undefined);
+      await this.#takeBack(target, before, fresh, wasDraining).catch(() => undefined);
       throw cause;
     });
     if (problem !== undefined) {
-      await this.#withdraw(target, before, fresh, wasDraining);
+      await this.#takeBack(target, before, fresh, wasDraining);
       return { ok: false, problem, started: [], kept: [], drained: [] };
     }
-    if (before !== '') await this.#switch(target, before);
     return outcome(target, old, fresh);
   }
 
@@ -151,7 +232,7 @@ export class Deployment {
     if (before === '') {
       this.#current = target.hash;
       await this.#ports.writeEntry(target.entry);
-    } else this.#candidate = target.hash;
+    } else this.#stand(target.hash);
     await this.#write();
     for (const unit of fresh) this.#fleets.get(unit.scope.unit)?.start();
     return await this.#untilServing(target);
@@ -159,6 +240,7 @@ export class Deployment {
 
   /** Takes the workflow away: nobody enters it any more, what runs is finished, its units end. */
   async remove(): Promise<void> {
+    await this.withdraw();
     const before = this.#current;
     this.#current = '';
     if (before !== '') await this.#retire(before);
@@ -245,13 +327,13 @@ export class Deployment {
   }
 
   /** As it was before, also where the target was draining: calls may still run under it. */
-  async #withdraw(
+  async #takeBack(
     target: Target,
     before: string,
     fresh: readonly UnitTarget[],
     wasDraining: boolean,
   ): Promise<void> {
-    this.#candidate = undefined;
+    this.#stand(undefined);
     this.#current = before;
     if (wasDraining) {
       await this.#startDraining(target.hash);
@@ -265,9 +347,14 @@ export class Deployment {
     }
   }
 
+  /** The candidate from now on; it has no share yet. */
+  #stand(candidate: string | undefined): void {
+    this.#candidate = candidate;
+    this.#weight = 0;
+  }
+
   async #switch(target: Target, before: string): Promise<void> {
-    await this.#pause(OVERLAP_MS);
-    this.#candidate = undefined;
+    this.#stand(undefined);
     this.#current = target.hash;
     await this.#startDraining(before);
     await this.#ports.writeEntry(target.entry);
@@ -343,7 +430,7 @@ export class Deployment {
       version: CONTRACT_VERSION,
       generation: this.#generation,
       current: this.#current,
-      ...(this.#candidate === undefined ? {} : { candidate: this.#candidate, weightPercent: 0 }),
+      ...(this.#candidate === undefined ? {} : { candidate: this.#candidate, weightPercent: this.#weight }),
       draining: [...this.#draining.keys()].sort(),
       revisions: Object.fromEntries([...this.#live].map(([hash, target]) => [hash, target.revision])),
     };

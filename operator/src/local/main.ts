@@ -20,6 +20,9 @@ import type { NewCredential } from '../bus/credentials.ts';
 import { CREDENTIAL_LIFETIME_MS, createKeys, revoke } from '../bus/keys.ts';
 import type { BusKeys, Validity } from '../bus/keys.ts';
 import { listenToInstances } from '../bus/listen.ts';
+import { RecordKeeper } from '../bus/recordKeeper.ts';
+import { Sight } from '../bus/sight.ts';
+import { PageServer } from '../web/server.ts';
 import { putModule } from '../bus/modules.ts';
 import { hubManager, provisionAsync, provisionBuckets, provisionNamespace } from '../bus/provision.ts';
 import { Reports } from '../bus/reports.ts';
@@ -28,6 +31,7 @@ import type { RouteBook } from '../bus/routes.ts';
 import { Applier } from './applier.ts';
 import { GATEWAY_BUNDLE, assertBuilt } from './bundles.ts';
 import { Child } from './child.ts';
+import { Control } from './control.ts';
 import { CredentialKeeper } from './credentials.ts';
 import { Deployment } from './deployment.ts';
 import type { DeploymentPorts, UnitTarget } from './deployment.ts';
@@ -38,7 +42,9 @@ import { locateNatsServer } from './nats/locate.ts';
 import { HUB, startServers } from './nats/servers.ts';
 import type { Servers } from './nats/servers.ts';
 import { userDockerConfig } from './pulling.ts';
+import { snapshotText } from '../snapshot/index.ts';
 import type { ApplyReport, LocalRun, LocalRunOptions, LogRecord, RawObject, WorkflowFigures } from './run.ts';
+import { Scenery } from './scenery.ts';
 import { removeState, runsFolder, stateFileOf, writeState } from './stateFile.ts';
 import { sweepAfter } from './sweeper.ts';
 import type { Sweeper } from './sweeper.ts';
@@ -57,6 +63,10 @@ const TRIES = 3;
 const DIAL_MS = 2_000;
 /** How long revocations are gathered. */
 const REVOKE_MS = 1_000;
+/** How often what was observed is looked at, whether it is to be kept. */
+const KEEP_MS = 5_000;
+/** How often plans are looked at: as often as figures come. */
+const LOOK_MS = 1_000;
 
 /** What tests and benchmarks may reach for besides: the parts of a run, to look at and to break. */
 export interface LocalRunParts {
@@ -110,13 +120,23 @@ class Run implements LocalRun {
   #nc: NatsConnection | undefined;
   #book: RouteBook | undefined;
   #keeper: CredentialKeeper | undefined;
+  #sight: Sight | undefined;
+  /** Where the run's state is kept: what was observed is, too. */
+  #records: RecordKeeper | undefined;
+  #keeping: NodeJS.Timeout | undefined;
   #applier: Applier | undefined;
   #gateway: Child | undefined;
   #gatewayCredential: NewCredential | undefined;
   #gatewayUrl = '';
   #machines: readonly LocalMachine[] = [];
   #renewal: NodeJS.Timeout | undefined;
-  #applying: Promise<unknown> = Promise.resolve();
+  #control: Control | undefined;
+  readonly #scenery = new Scenery(() => this.#needApplier(), Date.now);
+  readonly #pageKey = newId(32);
+  #page: PageServer | undefined;
+  #looking: NodeJS.Timeout | undefined;
+  /** What changes what runs, one after the other. */
+  #changing: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | undefined;
   /** Seeds of units' credentials, by their public key. */
   readonly #seeds = new Map<string, string>();
@@ -130,6 +150,10 @@ class Run implements LocalRun {
 
   get gateway(): { readonly url: string; readonly token: string } {
     return { url: this.#gatewayUrl, token: this.#token };
+  }
+
+  get page(): { readonly url: string } {
+    return { url: `http://127.0.0.1:${String(this.#page?.port ?? 0)}/${this.#pageKey}/` };
   }
 
   get parts(): LocalRunParts {
@@ -178,21 +202,45 @@ class Run implements LocalRun {
       () => this.#keys,
       () => this.#validity(),
     );
+    this.#sight = this.#newSight(this.#book);
     listenToInstances(nc, {
       onAnnouncement: (announcement) => {
         this.#reports.announced(announcement);
       },
       onObservation: (observation) => {
+        this.#needSight().heard(observation);
         this.#reports.observed(observation);
       },
     });
     this.#applier = new Applier({
+      sight: this.#sight,
       machines: this.#machines,
       newDeployment: (workflow) => this.#newDeployment(workflow),
       now: Date.now,
+      onNews: (news) => {
+        this.#scenery.told(news);
+        this.#options.onNews?.(news);
+      },
       userConfig: userDockerConfig(),
     });
     await this.#startGateway();
+    this.#control = await Control.start(
+      {
+        snapshot: (workflow) => snapshotText(this.#needApplier().snapshot(workflow)),
+        choose: (workflow, hash) => this.#change(() => this.#choose(workflow, hash)),
+      },
+      this.#token,
+    );
+    this.#page = await PageServer.start({
+      sights: this.#scenery,
+      key: this.#pageKey,
+      host: '127.0.0.1',
+      port: 0,
+      onProblem: (message) => {
+        this.#log({ level: 'warn', source: 'run', message });
+      },
+    });
+    this.#lookAgain();
     this.#renewal = setInterval(
       () => {
         this.#renewAll().catch((cause: unknown) => {
@@ -210,12 +258,58 @@ class Run implements LocalRun {
   }
 
   apply(objects: readonly RawObject[]): Promise<ApplyReport> {
-    const next = this.#applying.then(
-      () => this.#apply(objects),
-      () => this.#apply(objects),
-    );
-    this.#applying = next;
+    return this.#change(() => this.#apply(objects));
+  }
+
+  #newSight(book: RouteBook): Sight {
+    const machines = new Map(this.#machines.map((m) => [m.name, m] as const));
+    const sight = new Sight({ machine: (name) => machines.get(name), now: Date.now });
+    if (this.#options.stateFolder === undefined) return sight;
+    const records = new RecordKeeper({
+      sight,
+      records: book.observations,
+      clock: () => performance.now(),
+      onProblem: ({ workflow }, cause) => {
+        if (this.#stopping) return;
+        const message = `what was observed of ${workflow} was not kept: ${String(cause)}`;
+        this.#log({ level: 'warn', source: 'run', message });
+      },
+    });
+    this.#records = records;
+    this.#keeping = setInterval(() => void records.round(), KEEP_MS).unref();
+    return sight;
+  }
+
+  #change<T>(change: () => Promise<T>): Promise<T> {
+    const next = this.#changing.then(change, change);
+    this.#changing = next;
     return next;
+  }
+
+  async #choose(workflow: WorkflowKey, hash: string): Promise<string> {
+    const running = await this.#needApplier().choose(workflow, hash);
+    await this.#writeState();
+    return running;
+  }
+
+  /** After a while, and after whatever is being changed then. */
+  #lookAgain(): void {
+    this.#looking = setTimeout(() => {
+      this.#change(() => this.#look())
+        .catch((cause: unknown) => {
+          if (this.#stopping) return;
+          this.#log({ level: 'error', source: 'run', message: `plans were not looked at: ${String(cause)}` });
+        })
+        .finally(() => {
+          if (!this.#stopping) this.#lookAgain();
+        });
+    }, LOOK_MS);
+    this.#looking.unref();
+  }
+
+  async #look(): Promise<void> {
+    if (this.#stopping) return;
+    if (await this.#needApplier().look()) await this.#writeState();
   }
 
   figures(namespace: string, workflow: string): WorkflowFigures {
@@ -272,7 +366,10 @@ class Run implements LocalRun {
         await this.#insist(() => provisionNamespace(nc, workflow.namespace));
         await this.#insist(() => provisionAsync(nc, workflow, callees));
       },
-      writeRoute: (route) => write('routes', route as never, route),
+      writeRoute: (route) => {
+        this.#needSight().follow(route);
+        return write('routes', route as never, route);
+      },
       writeEntry: (entry) => write('entries', entry as never, entry),
       remove: async (workflow) => {
         for (const what of ['entries', 'routes'] as const) {
@@ -445,24 +542,23 @@ class Run implements LocalRun {
       pid: process.pid,
       startedAt: this.#startedAt,
       gateway: this.gateway,
-      workflows: (this.#applier?.applied ?? []).map(
-        ({ namespace, workflow, hash, planObject, findings }) => ({
-          namespace,
-          workflow,
-          hash,
-          planObject,
-          findings,
-        }),
-      ),
+      ...(this.#control ? { control: { url: this.#control.url } } : {}),
+      ...(this.#page ? { page: this.page } : {}),
+      workflows: this.#applier?.state ?? [],
     });
   }
 
   async #stop(): Promise<void> {
     clearInterval(this.#renewal);
+    clearTimeout(this.#looking);
     clearTimeout(this.#revoking);
+    clearInterval(this.#keeping);
     await removeState(this.stateFile);
+    await this.#control?.stop();
+    await this.#page?.stop();
     await this.#gateway?.stop(STOP_GRACE_MS);
     await Promise.all((this.#applier?.deployments ?? []).map((d) => d.stop(UNIT_GRACE_MS)));
+    await this.#records?.round('Last');
     await this.#nc?.close();
     await this.#servers?.stop();
     // What was on its way back has failed by now, or came back after all.
@@ -490,6 +586,9 @@ class Run implements LocalRun {
   }
   #needBook(): RouteBook {
     return this.#book ?? neverStarted();
+  }
+  #needSight(): Sight {
+    return this.#sight ?? neverStarted();
   }
   #needApplier(): Applier {
     return this.#applier ?? neverStarted();

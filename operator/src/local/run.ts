@@ -25,6 +25,8 @@ export interface LocalRunOptions {
   readonly onProgress: (line: string) => void;
   /** Lines of functions, hosts and servers. */
   readonly onLog: (line: LogRecord) => void;
+  /** Plans that are tried, taken, dropped, offered. */
+  readonly onNews?: (news: PlanNews) => void;
 }
 
 export interface LogRecord {
@@ -52,6 +54,17 @@ export interface AppliedWorkflow {
   readonly drained: readonly string[];
 }
 
+/** What happened to the plans of a workflow by themselves. */
+export interface PlanNews {
+  readonly namespace: string;
+  readonly workflow: string;
+  readonly kind: 'Offered' | 'Tried' | 'Promoted' | 'Withdrawn' | 'Chosen';
+  /** Hash of the plan that it is about. */
+  readonly hash: string;
+  /** In words: what, why, and by how much. */
+  readonly message: string;
+}
+
 export interface ApplyReport {
   /** Objects that no schema accepts, and references that lead nowhere: nothing of these was applied. */
   readonly findings: readonly Finding[];
@@ -60,6 +73,8 @@ export interface ApplyReport {
 
 export interface LocalRun {
   readonly gateway: { readonly url: string; readonly token: string };
+  /** Where a browser sees what runs; whoever has this address may look, and change nothing. */
+  readonly page: { readonly url: string };
   /** File through which other commands find this run. */
   readonly stateFile: string;
   /** Makes what runs be what these objects say. An object that is left out is taken away. One at a time. */
@@ -76,11 +91,30 @@ export interface RunState {
   readonly pid: number;
   readonly startedAt: string;
   readonly gateway: { readonly url: string; readonly token: string };
+  /** Where it can be asked for more, with the same token; absent: an older run. */
+  readonly control?: { readonly url: string };
+  /** What runs, for a browser; the address is all that is needed to look. Absent: an older run. */
+  readonly page?: { readonly url: string };
   readonly workflows: readonly {
     readonly namespace: string;
     readonly workflow: string;
     readonly hash: string;
     readonly planObject: Readonly<Record<string, unknown>> | undefined;
     readonly findings: readonly Finding[];
+    /** Hash of the plan that somebody chose; empty: the policy decides. */
+    readonly planRef?: string;
+    /** Every plan of the workflow that can run as it is declared now. */
+    readonly plans?: readonly RunPlan[];
   }[];
+}
+
+/** A plan, and what became of it in this run. */
+export interface RunPlan {
+  readonly hash: string;
+  /** The how-manieth plan of its workflow it is. */
+  readonly sequence: number;
+  readonly state: 'Proposed' | 'Candidate' | 'Current' | 'Retired';
+  /** The plan that it was compared with, and what came out. */
+  readonly baseline?: string;
+  readonly verdict?: string;
 }

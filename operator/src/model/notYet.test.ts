@@ -203,6 +203,22 @@ for (const [sentence, { given, says }] of Object.entries(CASES)) {
   });
 }
 
+test('a run on one machine measures, and tries plans, already', () => {
+  const application = applicationOf(
+    ...policy({
+      mode: 'Optimize',
+      objective: 'Cost',
+      fusion: { mode: 'Auto', strategy: 'Fusionize' },
+      price: { cpuSecond: '1' },
+      rollout: { mode: 'Manual', minimumGainPercent: 9, onRegression: 'Revert' },
+    }),
+  );
+  assert.deepEqual(
+    notYet(application, 'Run').map((f) => f.field),
+    ['spec.rollout.onRegression'],
+  );
+});
+
 test('a component is recognised by its header', () => {
   assert.equal(base64(COMPONENT_BYTES), 'AGFzbQ0AAQA=');
 });

@@ -27,13 +27,16 @@ import { isComponent } from './wasm.ts';
 
 const NOT_YET = 'NotYet';
 
+/** A run on one machine measures and tries plans already; a cluster does not yet. */
+export type Where = 'Run' | 'Cluster';
+
 /** Every field that was written and comes later, by object, then field. */
-export function notYet(application: Application): readonly Finding[] {
+export function notYet(application: Application, where: Where = 'Cluster'): readonly Finding[] {
   const directory = directoryOf(application);
   return [
     ...application.functions.flatMap((fn) => functionNotYet(fn, directory)),
     ...application.workflows.flatMap(workflowNotYet),
-    ...[...application.policies, ...application.clusterPolicies].flatMap(policyNotYet),
+    ...[...application.policies, ...application.clusterPolicies].flatMap((p) => policyNotYet(p, where)),
   ].sort(byPlace);
 }
 
@@ -220,7 +223,8 @@ const valueAt = (root: unknown, path: string): unknown =>
 const isFields = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null;
 
-const POLICY_ROWS: readonly PolicyRow[] = [
+/** What a run does already. */
+const OPTIMISING_ROWS: readonly PolicyRow[] = [
   {
     field: 'spec.mode',
     when: (p) => p.spec.mode === 'Observe',
@@ -244,6 +248,13 @@ const POLICY_ROWS: readonly PolicyRow[] = [
   later('price.model', UNJUDGED),
   later('price.gigabyteSecond', UNJUDGED),
   later('price.cpuSecond', UNJUDGED),
+  later('rollout.mode', AT_ONCE),
+  later('rollout.minimumGainPercent', AT_ONCE),
+  later('rollout.maximumDurationSeconds', AT_ONCE),
+  later('rollout.cooldownSeconds', AT_ONCE),
+];
+
+const POLICY_ROWS: readonly PolicyRow[] = [
   {
     field: 'spec.runtime.prefer',
     when: (p) => p.spec.runtime.prefer === 'Container',
@@ -268,11 +279,8 @@ const POLICY_ROWS: readonly PolicyRow[] = [
     given: (p) => String(p.spec.scaling.standIns.instances),
     says: 'comes later; until then there are no warm hosts, and a unit serves when it has started',
   },
-  later('rollout.mode', AT_ONCE),
-  later('rollout.minimumGainPercent', AT_ONCE),
-  later('rollout.maximumDurationSeconds', AT_ONCE),
-  later('rollout.cooldownSeconds', AT_ONCE),
   later('rollout.onRegression', AT_ONCE),
 ];
 
-const policyNotYet = (policy: Declared<AnyPolicyObject>): readonly Finding[] => rowsOf(POLICY_ROWS, policy);
+const policyNotYet = (policy: Declared<AnyPolicyObject>, where: Where): readonly Finding[] =>
+  rowsOf(where === 'Run' ? POLICY_ROWS : [...OPTIMISING_ROWS, ...POLICY_ROWS], policy);

@@ -21,6 +21,7 @@ export type {
   CallKind,
   ChannelKind,
   ClusterOptimizationPolicyObject,
+  DeepReadonly,
   Durability,
   Edge,
   EdgeTerms,
@@ -105,6 +106,11 @@ export interface Machine {
   readonly name: string;
   readonly architecture: string;
   readonly tier: 'Edge' | 'Cloud';
+  /** What units may have of it, in thousandths of a core and in bytes; absent: not known, and no limit. */
+  readonly cpuMillis?: number | undefined;
+  readonly memoryBytes?: number | undefined;
+  /** Round trip to the hub, in milliseconds; absent: not known. */
+  readonly busDistanceMs?: number | undefined;
 }
 
 /** Objects without a namespace belong to this one, as with kubectl. */

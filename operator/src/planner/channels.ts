@@ -5,8 +5,11 @@
  * replaced by what happens instead). Neighbour: `placement.ts` says which machines run what.
  */
 import type { ChannelKind, Edge } from '../model/nouns.ts';
+import { predictedBy } from './compare.ts';
+import type { OtherWay, OtherWays } from './compare.ts';
 import { alternative, decision, edgeLabel, input, listText } from './decide.ts';
 import type { Facts } from './facts.ts';
+import { callInputs } from './inputs.ts';
 import { allowedMachines, spread } from './placement.ts';
 import type { Decision, PlanChannel, PlanTerms, PlanUnit, RetryableCode } from './plan.ts';
 
@@ -36,7 +39,12 @@ export interface ChannelChoice {
   readonly decision: Decision;
 }
 
-export function chooseChannel(edge: Edge, units: readonly PlanUnit[], facts: Facts): ChannelChoice {
+export function chooseChannel(
+  edge: Edge,
+  units: readonly PlanUnit[],
+  ways: OtherWays,
+  facts: Facts,
+): ChannelChoice {
   const way = wayOf(edge, units, facts);
   const { from, to } = edge;
   return {
@@ -50,8 +58,9 @@ export function chooseChannel(edge: Edge, units: readonly PlanUnit[], facts: Fac
       inputs: [
         input('call', edge.call, 'Workflow'),
         input('machines', listText(facts.snapshot.machines.map((m) => m.name)).slice(0, 256)),
+        ...callInputs(from, to, facts),
       ],
-      alternatives: others(edge, way, units),
+      alternatives: others(edge, way, units, ways.get(from)?.get(to) ?? ways.get(to)?.get(from)),
     }),
   };
 }
@@ -103,17 +112,22 @@ function acrossUnits(
 const unitOf = (fn: string, units: readonly PlanUnit[]): PlanUnit | undefined =>
   units.find((unit) => unit.functions.includes(fn));
 
-function others(edge: Edge, way: Way, units: readonly PlanUnit[]) {
+/** The other way round of the pair is what another channel would come to, where that crosses the wall of a process. */
+function others(edge: Edge, way: Way, units: readonly PlanUnit[], other: OtherWay | undefined) {
   if (edge.call === 'Async') {
     return [alternative('LocalQueue', 'NotYet', "the queue of the caller's own machine comes later")];
   }
   const together = unitOf(edge.from, units) === unitOf(edge.to, units);
-  if (together)
-    return [alternative('Remote', 'SameUnit', 'a call leaves its process only when there is no room')];
+  const predicted = other ? predictedBy(other) : {};
+  if (together) {
+    const message = 'a call leaves its process only when there is no room';
+    return [alternative('Remote', 'SameUnit', message, predicted)];
+  }
   const apart = alternative(
     'InProcess',
     'Apart',
     'the two are in different units; the decision on the pair says why',
+    predicted,
   );
   const near = alternative(
     'Node',

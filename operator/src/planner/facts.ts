@@ -6,13 +6,19 @@
  */
 import { byEnds } from '../model/graph.ts';
 import type { Architecture, Edge, Machine, Tier } from '../model/nouns.ts';
-import type { Snapshot, SnapshotArtifact, SnapshotFunction } from '../snapshot/snapshot.ts';
+import type { PlanShape, Snapshot, SnapshotArtifact, SnapshotFunction } from '../snapshot/snapshot.ts';
 
 export interface Facts {
   readonly snapshot: Snapshot;
+  /** Artifacts that stay as they are as long as they can be used: names by `function architecture`. */
+  readonly keeps: ReadonlyMap<string, string>;
   readonly functions: ReadonlyMap<string, SnapshotFunction>;
   /** Every edge whose ends are vertices of the graph, by (from, to). */
   readonly edges: readonly Edge[];
+  /** The same by caller. */
+  readonly edgesFrom: ReadonlyMap<string, readonly Edge[]>;
+  /** Callers and callees of each. */
+  readonly neighbours: ReadonlyMap<string, ReadonlySet<string>>;
   /** Names of vertices that are Services. */
   readonly services: ReadonlySet<string>;
 }
@@ -23,7 +29,33 @@ export function factsOf(snapshot: Snapshot): Facts {
   const services = new Set(spec.functions.filter((v) => v.service).map((v) => v.name));
   const known = (name: string): boolean => functions.has(name) || services.has(name);
   const edges = spec.edges.filter((e) => known(e.from) && known(e.to)).sort(byEnds);
-  return { snapshot, functions, edges, services };
+  const edgesFrom = Map.groupBy(edges, (e) => e.from);
+  const neighbours = neighboursOf(edges);
+  return { snapshot, keeps: new Map(), functions, edges, edgesFrom, neighbours, services };
+}
+
+/** The same facts, with the artifacts of a plan that exists kept as they are. */
+export const keeping = (facts: Facts, plan: PlanShape | null): Facts => ({
+  ...facts,
+  keeps: new Map(
+    (plan?.units ?? []).flatMap(({ variants = [] }) =>
+      variants.flatMap(({ architecture, artifacts }) =>
+        artifacts.map((placed) => [keepKey(placed.function, architecture), placed.artifact] as const),
+      ),
+    ),
+  ),
+});
+
+export const keepKey = (fn: string, architecture: Architecture): string => `${fn} ${architecture}`;
+
+function neighboursOf(edges: readonly Edge[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const near = new Map<string, Set<string>>();
+  const add = (a: string, b: string): unknown => near.set(a, (near.get(a) ?? new Set()).add(b));
+  for (const { from, to } of edges) {
+    add(from, to);
+    add(to, from);
+  }
+  return near;
 }
 
 /** An artifact that cannot be used now, and why. */
@@ -46,7 +78,7 @@ export function refusalOf(
   if (artifact.sha256 === null && !artifact.image)
     return { reason: 'ModuleMissing', message: 'its module cannot be read' };
   if (artifact.component) return { reason: NOT_YET, message: 'WASM components come later' };
-  if (artifact.type === 'Wasm' && facts.edges.some((e) => e.from === fn.name)) {
+  if (artifact.type === 'Wasm' && facts.edgesFrom.has(fn.name)) {
     return {
       reason: NOT_YET,
       message: `WASM that calls on comes later, and ${fn.name} has edges of its own`,
@@ -68,6 +100,13 @@ export function architecturesOf(fn: SnapshotFunction, facts: Facts): readonly Ar
 }
 
 export const tiersOf = (fn: SnapshotFunction): readonly Tier[] => [...fn.spec.placement.tiers].sort();
+
+/** At least one, until scaling to zero comes. */
+export const instancesOf = ({ spec: { scaling } }: SnapshotFunction): number =>
+  Math.max(
+    1,
+    scaling.mode === 'External' ? (scaling.instances ?? scaling.minInstances) : scaling.minInstances,
+  );
 
 /** What every one of the lists has, in the order of the first. */
 export function common<T>(lists: readonly (readonly T[])[]): readonly T[] {

@@ -1,15 +1,15 @@
 /**
  * Which functions share a process: the groups that are asked for, split where a rule says no.
  *
- * Owns: the wish (the policy's groups, or what runs), and the smallest split of it that breaks no rule. Neighbour:
- * `rules.ts` owns the refusals.
+ * Owns: wishes (the policy's groups, or what runs), and the smallest split of them that breaks no rule. Neighbours: `choice.ts`
+ * says which wishes count, `rules.ts` owns the refusals.
  * Invariants:
  *  1. Every function is in exactly one group.
  *  2. No group breaks a rule; a wished group that breaks none is kept whole.
  *  3. The order of functions, groups and rules in the input decides nothing.
  */
 import { callersFirst } from '../model/graph.ts';
-import type { SnapshotFunction } from '../snapshot/snapshot.ts';
+import type { PlanShape, SnapshotFunction } from '../snapshot/snapshot.ts';
 import type { Facts } from './facts.ts';
 import { refusalOfGroup } from './rules.ts';
 
@@ -28,12 +28,13 @@ export interface Grouping {
 /** From this size on a split is found by first fit: the exact search tries every partition (115,975 for ten). */
 const EXACT_LIMIT = 10;
 
-export function groupFunctions(facts: Facts): Grouping {
-  const wishes = wishesOf(facts);
-  const wished = wishes.flatMap((wish) => split(membersOf(wish, facts), facts));
-  const taken = new Set(wished.flat());
+/** What is wished, split where a rule says no; functions in no wish alone. */
+export function groupFunctions(wished: readonly Wish[], facts: Facts): Grouping {
+  const wishes = known(wished, facts);
+  const parts = wishes.flatMap((wish) => split(membersOf(wish, facts), facts));
+  const taken = new Set(parts.flat());
   const alone = [...facts.functions.keys()].filter((name) => !taken.has(name)).map((name) => [name]);
-  const groups = [...wished, ...alone].map((group) => callersFirst(group, facts.edges));
+  const groups = [...parts, ...alone].map((group) => callersFirst(group, facts.edges));
   return { groups: groups.sort((a, b) => ((a[0] ?? '') < (b[0] ?? '') ? -1 : 1)), wishes };
 }
 
@@ -41,21 +42,22 @@ export function groupFunctions(facts: Facts): Grouping {
 export const wishFor = (a: string, b: string, wishes: readonly Wish[]): Wish | undefined =>
   wishes.find((wish) => wish.functions.includes(a) && wish.functions.includes(b));
 
-/** What is asked for, without what is unknown or already taken: overlaps are findings (model/), not plans. */
-function wishesOf(facts: Facts): readonly Wish[] {
+/** What is wished, without what is unknown or already taken: overlaps are findings (model/), not plans. */
+function known(wished: readonly Wish[], facts: Facts): readonly Wish[] {
   const taken = new Set<string>();
-  return asked(facts).flatMap(({ name, functions }) => {
+  return wished.flatMap(({ name, functions }) => {
     const free = [...functions].filter((f) => facts.functions.has(f) && !taken.has(f)).sort();
     for (const f of free) taken.add(f);
     return free.length > 0 ? [{ name, functions: free }] : [];
   });
 }
 
-function asked({ snapshot }: Facts): readonly Wish[] {
-  const { policy, current, workflow } = snapshot;
-  if (policy.spec.mode === 'Off' && current) {
-    return current.units.map(({ functions }) => ({ name: '', functions }));
-  }
+/** The units of a plan that exists, as wishes. */
+export const wishesOfPlan = (plan: PlanShape | null): readonly Wish[] =>
+  (plan?.units ?? []).map(({ functions }) => ({ name: '', functions }));
+
+/** The groups that the policy asks for. */
+export function wishesOfPolicy({ snapshot: { policy, workflow } }: Facts): readonly Wish[] {
   if (policy.spec.fusion.mode !== 'Manual') return [];
   return policy.spec.fusion.groups
     .filter((g) => g.workflow === '' || g.workflow === workflow.name)

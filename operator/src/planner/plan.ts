@@ -18,17 +18,60 @@ export interface Plan {
   readonly channels: readonly PlanChannel[];
   readonly decisions: readonly Decision[];
   readonly findings: readonly Finding[];
+  /** Why it is this plan and no other, in one word. */
+  readonly outcome: Outcome;
+  /** What it would come to, said before it ran; absent: nothing is measured. */
+  readonly prediction?: PlanPrediction;
+  /** The same for what runs; absent also where nothing runs. */
+  readonly baseline?: PlanPrediction;
+}
+
+export type Outcome =
+  | 'PolicyOff'
+  | 'PolicyObserves'
+  | 'AsAsked'
+  | 'NoObservations'
+  | 'NoLoad'
+  | 'UnderTrial'
+  | 'CoolingDown'
+  | 'NothingBetter'
+  | 'GainTooSmall'
+  | 'GainWithinNoise'
+  | 'LostBefore'
+  | 'BetterFound'
+  | 'NextStep'
+  | 'LastStep';
+
+/** What the cost model says of a plan. */
+export interface Predicted {
+  /** Mean over the root calls that somebody waits for. */
+  readonly latencyMs: number;
+  /** Of all processes. */
+  readonly memoryBytes: number;
+  /** Per root call, by the policy's prices. */
+  readonly cost: number;
+}
+
+export interface PlanPrediction extends Predicted {
+  /** By entry, in the order of their names. */
+  readonly entries: readonly { readonly function: string; readonly latencyMs: number }[];
 }
 
 export interface PlanUnit {
   /** By their names in the graph, callers before callees. */
   readonly functions: readonly string[];
-  /** What one instance may use at most: the sums of the functions' limits. */
-  readonly resources: { readonly cpuMillis: number; readonly memoryBytes: number };
+  /** What one instance may use at most. */
+  readonly resources: PlanResources;
   /** One for each architecture that the unit may run on, by architecture. */
   readonly variants: readonly PlanVariant[];
   readonly placement: PlanPlacement;
   readonly instances: number;
+}
+
+export interface PlanResources {
+  readonly cpuMillis: number;
+  /** For its functions; what the process itself needs comes on top. */
+  readonly memoryBytes: number;
 }
 
 export interface PlanVariant {
@@ -76,7 +119,8 @@ export interface PlanTerms {
 export type RetryableCode =
   'CalleeLost' | 'ConnectionLost' | 'Overloaded' | 'Timeout' | 'FunctionFailed' | 'BusUnavailable';
 
-export type DecisionKind = 'Policy' | 'Fusion' | 'Runtime' | 'Isolation' | 'Channel' | 'Size' | 'Placement';
+export type DecisionKind =
+  'Policy' | 'Rollout' | 'Fusion' | 'Runtime' | 'Isolation' | 'Channel' | 'Size' | 'Placement';
 
 export interface Decision {
   /** A function, a pair ("ingest → count"), a unit, the workflow. */
@@ -97,10 +141,16 @@ export interface DecisionInput {
   readonly name: string;
   readonly value: string;
   readonly source?: string;
+  /** How many samples stand behind it. */
+  readonly samples?: number;
 }
 
 export interface DecisionAlternative {
   readonly choice: string;
   readonly reason: string;
   readonly message: string;
+  /** What the plan would come to with it. */
+  readonly predicted?: Predicted;
+  /** By how much it would be worse for the objective ("12 %"); below nothing where it would be better. */
+  readonly margin?: string;
 }

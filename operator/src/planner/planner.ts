@@ -9,21 +9,27 @@ import { error } from '../model/finding.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { chooseChannel } from './channels.ts';
-import { decision, input, listText } from './decide.ts';
+import { choose } from './choice.ts';
+import type { Choice } from './choice.ts';
+import { decision, input, listText, predictedOf } from './decide.ts';
 import { architecturesOf, commonMachines, factsOf, refusalOf } from './facts.ts';
 import type { Facts } from './facts.ts';
-import { connectedPairs, fusionDecision } from './fusion.ts';
-import { groupFunctions } from './grouping.ts';
-import type { Grouping } from './grouping.ts';
+import { connectedPairs, otherWays } from './compare.ts';
+import { fusionDecision, mixedDecisions } from './fusion.ts';
 import type { Decision, Plan, PlanUnit } from './plan.ts';
+import { rolloutDecisions } from './outcome.ts';
 import { isolationDecision, runtimeDecisions } from './runtimes.ts';
+import { otherSizes } from './sizes.ts';
 import { membersOf, placementDecision, sizeDecision, unitOfGroup } from './units.ts';
 
 export function plan(snapshot: Snapshot): Plan {
   const facts = factsOf(snapshot);
-  const grouping = groupFunctions(facts);
-  const units = grouping.groups.map((group) => unitOfGroup(group, facts));
-  const channels = facts.edges.map((edge) => chooseChannel(edge, units, facts));
+  const choice = choose(facts);
+  const units = choice.units.map(({ functions, resources }) =>
+    unitOfGroup(functions, resources, choice.facts),
+  );
+  const others = otherWays(choice, facts);
+  const channels = facts.edges.map((edge) => chooseChannel(edge, units, others, facts));
   return {
     namespace: snapshot.workflow.namespace,
     workflow: snapshot.workflow.name,
@@ -31,18 +37,22 @@ export function plan(snapshot: Snapshot): Plan {
     channels: channels.map((c) => c.channel),
     decisions: [
       policyDecision(snapshot),
-      ...pairDecisions(grouping, facts),
-      ...units.flatMap((unit) => unitDecisions(unit, facts)),
+      ...rolloutDecisions(choice, facts),
+      ...connectedPairs(facts).map((pair) => fusionDecision(pair, choice, others, facts)),
+      ...mixedDecisions(choice, facts),
+      ...units.flatMap((unit, i) => unitDecisions(unit, i, choice)),
       ...channels.map((c) => c.decision),
     ],
     findings: units.flatMap((unit) => unitFindings(unit, facts)),
+    outcome: choice.outcome,
+    ...(choice.scored ? { prediction: choice.scored.prediction } : {}),
+    ...(choice.running.scored && snapshot.current ? { baseline: choice.running.scored.prediction } : {}),
   };
 }
 
-const pairDecisions = (grouping: Grouping, facts: Facts): readonly Decision[] =>
-  connectedPairs(facts).map((pair) => fusionDecision(pair, grouping, facts));
-
-function unitDecisions(unit: PlanUnit, facts: Facts): readonly Decision[] {
+function unitDecisions(unit: PlanUnit, at: number, choice: Choice): readonly Decision[] {
+  const { facts } = choice;
+  const predicted = choice.scored && predictedOf(choice.scored.prediction);
   const members = membersOf(unit.functions, facts);
   return [
     ...members.flatMap((fn) => [
@@ -50,9 +60,10 @@ function unitDecisions(unit: PlanUnit, facts: Facts): readonly Decision[] {
       isolationDecision(
         fn,
         members.filter((m) => m !== fn),
+        predicted,
       ),
     ]),
-    sizeDecision(unit, facts),
+    ...(choice.units[at] ? [sizeDecision(unit, choice.units[at].size, otherSizes(at, choice), facts)] : []),
     placementDecision(unit, facts),
   ];
 }

@@ -8,25 +8,32 @@ import type { Architecture } from '../model/nouns.ts';
 import { bytesOf, cpuMillisOf, cpuText, memoryText } from '../model/quantity.ts';
 import type { SnapshotFunction } from '../snapshot/snapshot.ts';
 import { decision, input, listText, unitLabel } from './decide.ts';
-import { architecturesOf, common, tiersOf } from './facts.ts';
+import { architecturesOf, common, instancesOf, tiersOf } from './facts.ts';
 import type { Facts } from './facts.ts';
 import { spread } from './placement.ts';
-import type { Decision, PlanUnit, PlanVariant } from './plan.ts';
+import type { Decision, DecisionAlternative, PlanResources, PlanUnit, PlanVariant } from './plan.ts';
 import { artifactOn } from './runtimes.ts';
+import type { Size } from './sizes.ts';
 
-export function unitOfGroup(group: readonly string[], facts: Facts): PlanUnit {
+export function unitOfGroup(group: readonly string[], resources: PlanResources, facts: Facts): PlanUnit {
   const members = membersOf(group, facts);
   const architectures = common(members.map((m) => architecturesOf(m, facts)));
-  const sum = (of: (fn: SnapshotFunction) => number): number => members.reduce((all, fn) => all + of(fn), 0);
   return {
     functions: group,
-    resources: {
-      cpuMillis: sum((fn) => cpuMillisOf(fn.spec.resources.limits.cpu)),
-      memoryBytes: sum((fn) => bytesOf(fn.spec.resources.limits.memory)),
-    },
+    resources,
     variants: architectures.map((architecture) => variantOn(architecture, members, facts)),
     placement: { tiers: common(members.map(tiersOf)), architectures },
     instances: Math.max(1, ...members.map(instancesOf)),
+  };
+}
+
+/** What the functions of a group may use at most, added up. */
+export function limitsOf(group: readonly string[], facts: Facts): PlanResources {
+  const members = membersOf(group, facts);
+  const sum = (of: (fn: SnapshotFunction) => number): number => members.reduce((all, fn) => all + of(fn), 0);
+  return {
+    cpuMillis: sum((fn) => cpuMillisOf(fn.spec.resources.limits.cpu)),
+    memoryBytes: sum((fn) => bytesOf(fn.spec.resources.limits.memory)),
   };
 }
 
@@ -46,30 +53,30 @@ function variantOn(
   return { architecture, artifacts };
 }
 
-/** At least one, until scaling to zero comes. */
-const instancesOf = ({ spec: { scaling } }: SnapshotFunction): number =>
-  Math.max(
-    1,
-    scaling.mode === 'External' ? (scaling.instances ?? scaling.minInstances) : scaling.minInstances,
-  );
-
-export function sizeDecision(unit: PlanUnit, facts: Facts): Decision {
+export function sizeDecision(
+  unit: PlanUnit,
+  size: Size,
+  alternatives: readonly DecisionAlternative[],
+  facts: Facts,
+): Decision {
   const { cpuMillis, memoryBytes } = unit.resources;
   return decision({
     about: unitLabel(unit),
     kind: 'Size',
     choice: `cpu ${cpuText(cpuMillis)}, memory ${memoryText(memoryBytes)}`,
-    reason: 'SumOfLimits',
-    message: `what ${listText(unit.functions)} may use at most, added up; nothing is measured yet`,
-    inputs: membersOf(unit.functions, facts)
-      .slice(0, 32)
-      .map(({ name, spec: { resources } }) =>
+    reason: size.reason,
+    message: size.message,
+    inputs: [
+      ...membersOf(unit.functions, facts).map(({ name, spec: { resources } }) =>
         input(
           `${name}: limits`,
           `cpu ${resources.limits.cpu}, memory ${resources.limits.memory}`,
           'Function',
         ),
       ),
+      ...size.inputs,
+    ].slice(0, 32),
+    alternatives,
   });
 }
 

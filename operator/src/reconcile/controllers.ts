@@ -6,8 +6,12 @@
  */
 import { GATEWAY_CALLER } from '@sinter/contract';
 import type { Announcement, InstanceKey } from '@sinter/contract';
+import { BusAway } from '../bus/cluster.ts';
 import type { ClusterBus } from '../bus/cluster.ts';
+import { RecordKeeper } from '../bus/recordKeeper.ts';
+import { Sight } from '../bus/sight.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { pause } from '../kube/clock.ts';
 import type { Clock } from '../kube/clock.ts';
 import { again, controller, source } from '../kube/controller.ts';
 import type { Controller, ControllerHooks, Source } from '../kube/controller.ts';
@@ -32,7 +36,7 @@ import { isReady, podState } from './observe.ts';
 import { PlanReconciler } from './plan.ts';
 import { PolicyReconciler } from './policy.ts';
 import { deploymentProblem, mainContainer } from './problems.ts';
-import { Proposals } from './proposals.ts';
+import { Proposals, workflowKey } from './proposals.ts';
 import { RouteCache } from './routeCache.ts';
 import { Running } from './running.ts';
 import { addressesOf, functionKeysOf, planWorkflow, unitOf, workflowKeyOf } from './stores.ts';
@@ -61,10 +65,13 @@ export interface ControllersOptions {
   /** What was found on the bus for nobody. */
   readonly onSwept?: (found: Found) => void;
   readonly onRollout?: (kind: Outcome['changes'][number]['kind']) => void;
+  readonly onProblem?: (problem: string) => void;
 }
 
 export interface Controllers {
   readonly running: Running;
+  /** What was seen of every workflow since it is led here, and before. */
+  readonly sight: Sight;
   /** Works until the signal aborts; resolves when what was under way has ended. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -75,6 +82,8 @@ const GATHER_MS = 50;
 const SWEEP_MS = 600_000;
 /** Of a Function that starts, instances come and get ready one after another: one status tells it. */
 const STATUS_GATHER_MS = 1_000;
+/** How often it is looked whether what was seen is to be kept. */
+const KEEP_MS = 5_000;
 
 export function controllers(options: ControllersOptions): Controllers {
   const { client, stores, bus, clock } = options;
@@ -82,6 +91,23 @@ export function controllers(options: ControllersOptions): Controllers {
   const contents = new Contents({ client, store: stores.configMaps });
   const running = new Running();
   const attention = new Attention(bus.reports);
+  const sight = new Sight({
+    machine: (name) => {
+      const node = stores.nodes.get(name);
+      return node && machineOf(node);
+    },
+    now: () => clock.date().getTime(),
+  });
+  const records = new RecordKeeper({
+    sight,
+    records: bus.store.observations,
+    clock: () => clock.now(),
+    onProblem: ({ namespace, workflow }, cause) => {
+      // While the bus is away there is nothing new to keep either.
+      if (cause instanceof BusAway) return;
+      options.onProblem?.(`what was observed of ${namespace}/${workflow} was not kept: ${String(cause)}`);
+    },
+  });
   const proposals = new Proposals({
     stores,
     contents,
@@ -98,7 +124,9 @@ export function controllers(options: ControllersOptions): Controllers {
     settings: options.pods,
     fault: options.fault,
   });
-  const routes = new RouteCache(bus.store);
+  const routes = new RouteCache(bus.store, (route) => {
+    sight.follow(route);
+  });
   const leftovers = new Leftovers({
     ...{ store: bus.store, stores, routes, namespaces: options.sweep?.namespaces ?? [] },
     now: () => clock.date().getTime(),
@@ -194,6 +222,21 @@ export function controllers(options: ControllersOptions): Controllers {
         if (about && hasPod(stores, about) && attention.isNews(about))
           workflowController.enqueue(`${about.namespace}/${about.workflow}`, { afterMs: GATHER_MS });
       }),
+      stores.pods.onChange((change) => {
+        if (change.type !== 'updated' || !wasKilled(change)) return;
+        for (const workflow of workflowKeyOf(change.object))
+          sight.known(workflowKey(workflow))?.killed(unitOf(change.object));
+      }),
+      bus.reports.onObservation((o) => {
+        if (hasPod(stores, o)) sight.heard(o);
+      }),
+      stores.workflows.onChange(({ type, object: { metadata } }) => {
+        if (type !== 'deleted') return;
+        const gone = { namespace: metadata.namespace ?? '', workflow: metadata.name };
+        sight.forget(gone);
+        // Should this fail, a workflow of the same name finds figures of functions that its route no longer names.
+        records.remove(gone).catch(() => undefined);
+      }),
       running.onChange((workflow) => {
         planController.enqueue(workflow);
         const stored = stores.workflows.get(workflow);
@@ -206,12 +249,20 @@ export function controllers(options: ControllersOptions): Controllers {
     };
   };
 
+  const keepRecords = async (signal: AbortSignal): Promise<void> => {
+    while (!signal.aborted) {
+      await records.round();
+      await pause(clock, KEEP_MS, signal);
+    }
+  };
+
   return {
     running,
+    sight,
     run: async (signal) => {
       const stop = listen();
       try {
-        await Promise.all(all.map((one) => one.run(signal)));
+        await Promise.all([...all.map((one) => one.run(signal)), keepRecords(signal)]);
       } finally {
         stop();
       }
@@ -293,6 +344,11 @@ const isOfPod = (change: Change<Pod>): boolean =>
 /** Whose pod is not known (yet) wakes nobody: its pod will, and names are soon made up. */
 export const hasPod = ({ pods }: Pick<Stores, 'pods'>, { namespace, unit, instance }: InstanceKey): boolean =>
   unit === GATEWAY_CALLER || pods.get(keyOf({ namespace, name: instance })) !== undefined;
+
+/** Was its process ended for lack of memory since? */
+const wasKilled = ({ old, object }: { readonly old: Pod; readonly object: Pod }): boolean =>
+  restartsOf(object) > restartsOf(old) &&
+  mainContainer(object)?.lastState?.terminated?.reason === 'OOMKilled';
 
 export const restartsOf = (pod: Pod): number => mainContainer(pod)?.restartCount ?? 0;
 

@@ -62,6 +62,19 @@ test('a generation is above all before it, also after a deletion whose mark is g
   assert.equal(lost.routes.stored.record?.generation, 58);
 });
 
+test('every route that stands on the bus is told: when it was read, and when it was written', async () => {
+  const { routes, entries, cache } = fresh();
+  await cache.writeRoute(W, DRAFT, 0);
+  const told: string[] = [];
+  const other = new RouteCache({ routes, entries }, ({ current }) => told.push(current));
+  await other.read(W);
+  await other.read(W);
+  await other.writeRoute(W, { ...DRAFT, current: 'b' }, 0);
+  routes.stored = { sequence: 40 };
+  await assert.rejects(other.writeRoute(W, { ...DRAFT, current: 'c' }, 0), WrittenByOther);
+  assert.deepEqual(told, ['a', 'b']);
+});
+
 test('who is told of a conflict forgets what it knew', async () => {
   const { cache, routes } = fresh();
   await cache.read(W);

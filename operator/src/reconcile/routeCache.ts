@@ -29,9 +29,12 @@ const idOf = (w: WorkflowKey): string => `${w.namespace}/${w.workflow}`;
 export class RouteCache {
   readonly #books: Books;
   readonly #known = new Map<string, OnBus>();
+  readonly #onRoute: (route: RouteRecord) => void;
 
-  constructor(books: Books) {
+  /** `onRoute` is told of every route that stands on the bus, when it was read or written. */
+  constructor(books: Books, onRoute: (route: RouteRecord) => void = () => undefined) {
     this.#books = books;
+    this.#onRoute = onRoute;
   }
 
   async read(w: WorkflowKey): Promise<OnBus> {
@@ -40,6 +43,7 @@ export class RouteCache {
     const [route, entry] = await Promise.all([this.#books.routes.read(w), this.#books.entries.read(w)]);
     const found = { route, entry };
     this.#known.set(idOf(w), found);
+    if (route.record) this.#onRoute(route.record);
     return found;
   }
 
@@ -66,6 +70,7 @@ export class RouteCache {
     };
     const sequence = await this.#insist(w, () => this.#books.routes.write(record, before.route.sequence));
     this.#known.set(idOf(w), { ...before, route: { record, sequence } });
+    this.#onRoute(record);
   }
 
   async writeEntry(w: WorkflowKey, record: EntryRecord): Promise<void> {

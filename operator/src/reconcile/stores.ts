@@ -102,7 +102,7 @@ export function functionKeysOf(workflow: StoredObject): readonly string[] {
 export function declaresIn(
   { workflows, functions }: Pick<Stores, 'workflows' | 'functions'>,
   key: string,
-): (fn: string, artifact: string) => boolean {
+): (fn: string, artifact?: string) => boolean {
   const stored = workflows.get(key);
   const read = stored && reading('Workflow', stored);
   const vertices = read?.ok ? read.declared.object.spec.functions : [];
@@ -113,7 +113,8 @@ export function declaresIn(
     const declared = found && reading('Function', found);
     return declared?.ok ? declared.declared.object.spec.artifacts.map((a) => a.name) : [];
   };
-  return (fn, artifact) => artifactsOf(fn).includes(artifact);
+  return (fn, artifact) =>
+    artifact === undefined ? vertices.some((v) => v.name === fn) : artifactsOf(fn).includes(artifact);
 }
 
 /** Where a Workflow answers, by host and path: of two with one address the older keeps it. */
@@ -186,10 +187,13 @@ function trimPod(pod: Pod): Pod {
 /** Images and volumes of a machine are long and change often. */
 function trimNode(node: Node): Node {
   const { taints } = node.spec ?? {};
-  const { conditions } = node.status ?? {};
+  const { conditions, allocatable } = node.status ?? {};
   return {
     ...node,
     spec: { ...(taints === undefined ? {} : { taints }) },
-    status: { ...(conditions === undefined ? {} : { conditions }) },
+    status: {
+      ...(conditions === undefined ? {} : { conditions }),
+      ...(allocatable === undefined ? {} : { allocatable }),
+    },
   };
 }

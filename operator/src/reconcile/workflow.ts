@@ -599,6 +599,7 @@ async function allOf(tasks: readonly (() => Promise<void>)[]): Promise<void> {
 const CHANGES: Readonly<Record<Outcome['changes'][number]['kind'], (hash: string) => string>> = {
   Started: (hash) => `plan ${hash} starts`,
   Switched: (hash) => `every unit of plan ${hash} serves: calls enter it from now on`,
+  Entered: (hash) => `every unit of plan ${hash} serves: some calls enter it from now on`,
   Withdrawn: (hash) => `plan ${hash} is withdrawn before a call entered it`,
   Drained: (hash) => `no call runs under plan ${hash} any more: its units end`,
   DrainedLate: (hash) =>

@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { validate } from '@sinter/crds';
 import type { WorkflowPlanObject } from '../model/nouns.ts';
+import { randomFrom } from '../planner/assignment.ts';
 import { plan } from '../planner/planner.ts';
+import { randomSnapshot } from '../planner/testGraphs.ts';
 import { manual, snapshotOf } from '../snapshot/testSnapshot.ts';
 import type { World } from '../snapshot/testSnapshot.ts';
-import { PLAN_BYTES_MAX, workflowPlanObject } from './planObject.ts';
+import { planHash } from './hashes.ts';
+import { PLAN_BYTES_MAX, planShape, workflowPlanObject } from './planObject.ts';
 
 const objectOf = (world: World): WorkflowPlanObject => {
   const snapshot = snapshotOf(world);
@@ -52,4 +55,40 @@ test('the largest workflow fits into 256 KiB, and what is left out is said', () 
 
 test('the same plan has the same bytes', () => {
   assert.equal(JSON.stringify(objectOf(large)), JSON.stringify(objectOf(large)));
+});
+
+test('the shape of a plan is the same from the plan and from its object', () => {
+  const snapshot = snapshotOf({ functions: ['a', 'b', 'c'], edges: ['a>b', 'b~c'], policy: manual('a,b') });
+  const made = plan(snapshot);
+  assert.deepEqual(planShape(workflowPlanObject(made, snapshot)), {
+    hash: planHash(made, snapshot),
+    units: made.units.map(({ functions, variants, resources }) => ({ functions, variants, resources })),
+  });
+});
+
+test('200 functions with figures fit, with every decision on who shares a process and how calls travel', () => {
+  const snapshot = randomSnapshot(randomFrom(1), { functions: 200 });
+  const made = plan(snapshot);
+  const object = workflowPlanObject(made, snapshot);
+  assert.ok(Buffer.byteLength(JSON.stringify(object)) <= PLAN_BYTES_MAX);
+  assert.deepEqual(problems(object), []);
+  const of = (decisions: readonly { readonly kind: string }[]): number =>
+    decisions.filter((d) => ['Rollout', 'Fusion', 'Channel'].includes(d.kind)).length;
+  assert.equal(of(object.spec.decisions), of(made.decisions));
+});
+
+test('what a plan promises is kept, with what else could have been chosen', () => {
+  const observations = {
+    roots: [{ function: 'a', ratePerSecond: 5, samples: 300 }],
+    functions: ['a', 'b'].map((fn) => ({ function: fn, cpuMs: 1, samples: 300 })),
+    edges: [{ from: 'a', to: 'b', samples: 300, overheadMs: { Node: 5 } }],
+  };
+  const object = objectOf({ functions: ['a', 'b'], edges: ['a>b'], observations });
+  assert.deepEqual(problems(object), []);
+  assert.match(object.spec.prediction?.latency ?? '', /^2\.\d+ ms$/);
+  assert.equal(object.spec.prediction?.entries[0]?.function, 'a');
+  const pair = object.spec.decisions.find((d) => d.about === 'a → b' && d.kind === 'Fusion');
+  assert.match(pair?.alternatives[0]?.latency ?? '', /^7(\.\d+)? ms$/);
+  assert.match(pair?.alternatives[0]?.margin ?? '', /^[\d.]+ %$/);
+  assert.ok(pair?.inputs.some((i) => i.samples === 300));
 });

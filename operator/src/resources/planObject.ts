@@ -8,8 +8,10 @@
  *  2. What is left out is said in the last decision.
  */
 import type { WorkflowPlanObject } from '../model/nouns.ts';
-import type { Decision, Plan } from '../planner/plan.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
+import { bytesOf as memoryBytesOf, cpuMillisOf } from '../model/quantity.ts';
+import { costText, mbText, msText } from '../planner/decide.ts';
+import type { Decision, Plan, PlanPrediction, Predicted } from '../planner/plan.ts';
+import type { PlanShape, Snapshot } from '../snapshot/snapshot.ts';
 import { planHash, planName, unitContent } from './hashes.ts';
 
 export const PLAN_BYTES_MAX = 256 * 1024;
@@ -30,12 +32,36 @@ export function workflowPlanObject(plan: Plan, snapshot: Snapshot): WorkflowPlan
       workflowRef: { name: workflow },
       units: plan.units.map((unit) => unitContent(unit, snapshot)),
       channels: plan.channels,
+      ...(plan.prediction ? { prediction: apiPrediction(plan.prediction) } : {}),
       decisions,
     },
   });
   const spare = PLAN_BYTES_MAX - bytesOf(withDecisions([]));
   return withDecisions(fitted(plan.decisions, spare));
 }
+
+/** What the next plan may depend on of this one. */
+export const planShape = ({ metadata, spec }: WorkflowPlanObject): PlanShape => ({
+  hash: metadata.name.slice(spec.workflowRef.name.length + 1),
+  units: spec.units.map(({ functions, variants, resources: { cpu, memory } }) => ({
+    functions,
+    variants,
+    resources: { cpuMillis: cpuMillisOf(cpu), memoryBytes: memoryBytesOf(memory) },
+  })),
+});
+
+type ApiPrediction = NonNullable<WorkflowPlanObject['spec']['prediction']>;
+
+const apiPrediction = ({ entries, ...whole }: PlanPrediction): ApiPrediction => ({
+  ...predictedTexts(whole),
+  entries: entries.map((e) => ({ function: e.function, latency: msText(e.latencyMs) })),
+});
+
+const predictedTexts = ({ latencyMs, memoryBytes, cost }: Predicted) => ({
+  latency: msText(latencyMs),
+  memory: mbText(memoryBytes),
+  cost: costText(cost),
+});
 
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
@@ -49,7 +75,7 @@ const DETAILS = [
 
 type Detail = (typeof DETAILS)[number];
 
-/** All decisions with as much detail as fits; where even the least does not, the first ones. */
+/** All decisions with as much detail as fits; where even the least does not, those that matter most. */
 function fitted(decisions: readonly Decision[], spareBytes: number): readonly ApiDecision[] {
   for (const detail of DETAILS) {
     const all = decisions.map((d) => apiDecision(d, detail));
@@ -58,11 +84,16 @@ function fitted(decisions: readonly Decision[], spareBytes: number): readonly Ap
   return firstThatFit(decisions, spareBytes);
 }
 
+/** What people ask for first is kept first: why together or apart, then how calls travel, then the rest. */
+const FIRST: readonly Decision['kind'][] = ['Policy', 'Rollout', 'Fusion', 'Channel', 'Size', 'Runtime'];
+
 function firstThatFit(decisions: readonly Decision[], spareBytes: number): readonly ApiDecision[] {
   const least = DETAILS[DETAILS.length - 1] ?? DETAILS[0];
   const kept: ApiDecision[] = [];
   let bytes = 2 + bytesOf(leftOut(decisions.length));
-  for (const one of decisions.slice(0, DECISIONS_MAX - 1).map((d) => apiDecision(d, least))) {
+  const rank = ({ kind }: Decision): number => (FIRST.includes(kind) ? FIRST.indexOf(kind) : FIRST.length);
+  const ranked = [...decisions].sort((a, b) => rank(a) - rank(b));
+  for (const one of ranked.slice(0, DECISIONS_MAX - 1).map((d) => apiDecision(d, least))) {
     bytes += bytesOf(one) + 1;
     if (bytes > spareBytes) break;
     kept.push(one);
@@ -87,20 +118,21 @@ function apiDecision(d: Decision, detail: Detail): ApiDecision {
     choice: cut(d.choice, MAX.choice),
     reason: d.reason,
     message: cut(d.message, detail.message),
-    inputs: d.inputs.slice(0, detail.inputs).map(({ name, value, source }) => ({
+    inputs: d.inputs.slice(0, detail.inputs).map(({ name, value, source, samples }) => ({
       name: cut(name, MAX.name),
       value: cut(value, MAX.value),
       ...(source === undefined ? {} : { source }),
+      ...(samples === undefined ? {} : { samples: Math.round(samples) }),
     })),
-    alternatives: d.alternatives.slice(0, detail.alternatives).map(({ choice, reason, message }) => ({
-      choice: cut(choice, MAX.choice),
-      reason,
-      message: cut(message, detail.message),
+    alternatives: d.alternatives.slice(0, detail.alternatives).map((a) => ({
+      choice: cut(a.choice, MAX.choice),
+      reason: a.reason,
+      message: cut(a.message, detail.message),
+      ...(a.predicted ? predictedTexts(a.predicted) : {}),
+      ...(a.margin === undefined ? {} : { margin: a.margin }),
     })),
     ...(d.margin === '' ? {} : { margin: d.margin }),
   };
 }
-
-/** The API has no word of its own for the choice of a policy; what the policy governs is how plans follow each other. */
 
 const cut = (text: string, max: number): string => (text.length <= max ? text : `${text.slice(0, max - 1)}…`);

@@ -31,7 +31,11 @@ export interface NamedProposal {
 /** What would run for one workflow; undefined where there is no such workflow. */
 export function propose(input: GatherInput): Proposal | undefined {
   const snapshot = gather(input);
-  if (!snapshot) return undefined;
+  return snapshot && proposalOf(snapshot);
+}
+
+/** What would run in the world of a snapshot: of one that was kept, the same as at the moment at which it was taken. */
+export function proposalOf(snapshot: Snapshot): Proposal {
   const plan = makePlan(snapshot);
   if (plan.findings.some(isError)) return { snapshot, plan, named: undefined };
   const named = { hash: planHash(plan, snapshot), object: workflowPlanObject(plan, snapshot) };

@@ -3,13 +3,15 @@
  *
  * Owns: which revisions are current, candidate, draining or retired after this step.
  * Invariants:
- *  1. Only the first revision becomes current at once; any other one was a candidate that served for OVERLAP_MS.
- *  2. What was current drains; what drains is taken off the list only when no root runs under it, or after its limit.
+ *  1. Only the first revision becomes current at once; any other one was a candidate that served for OVERLAP_MS. So it is before
+ *     a candidate gets a weight, too; one of whose units nothing is left has none.
+ *  2. What was current, and a candidate that was entered, drains; what drains is taken off the list only when no root runs under it, or after its limit.
  *  3. A revision leaves the record only when no unit of it is left that is in no live one.
  */
 import type { RouteRecord, RouteRevision } from '@sinter/contract';
-import { isHere, lacking, rootsEnded, servesRevision } from './serving.ts';
-import type { Change, Marks, RouteDraft, Target, Waiting, World } from './world.ts';
+import { isHere, isUp, lacking, rootsEnded, servesRevision } from './serving.ts';
+import type { Change, Marks, RouteDraft, Target, Try, Waiting, World } from './world.ts';
+import { targetsOf, unitsIn } from './world.ts';
 
 /** New interest has reached the hub by then. */
 export const OVERLAP_MS = 250;
@@ -35,9 +37,17 @@ export const draftOf = (route: RouteRecord | undefined): RouteDraft =>
         current: route.current,
         draining: route.draining,
         revisions: route.revisions,
-        ...(route.candidate === undefined ? {} : { candidate: route.candidate }),
+        ...candidateOf(route.candidate, route.weightPercent),
       }
     : EMPTY;
+
+const candidateOf = (
+  candidate: string | undefined,
+  weightPercent: number | undefined,
+): Pick<RouteDraft, 'candidate' | 'weightPercent'> => ({
+  ...(candidate === undefined ? {} : { candidate }),
+  ...(candidate === undefined || weightPercent === undefined ? {} : { weightPercent }),
+});
 
 /** Revisions that are served: the current one, the candidate, those that drain. */
 export const liveOf = (route: RouteDraft): ReadonlySet<string> =>
@@ -82,54 +92,103 @@ function headFor(world: World, stored: RouteDraft): Headed {
       return unchanged(withoutHead(stored));
     case 'Run':
       return headTowards(world, stored, world.wanted.target);
+    case 'Try':
+      return headBeside(world, stored, world.wanted);
   }
 }
 
-function withoutCandidate({ candidate, ...stored }: RouteDraft): Headed {
-  return { ...unchanged(stored), changes: withdrawn(candidate, stored.current) };
+/** Nobody is to enter the candidate any more; what runs under it is finished. */
+function withoutCandidate({ candidate, weightPercent, ...stored }: RouteDraft): Headed {
+  const draining =
+    candidate !== undefined && weightPercent !== undefined
+      ? withHash(stored.draining, candidate)
+      : stored.draining;
+  return { ...unchanged({ ...stored, draining }), changes: withdrawn(candidate, stored.current) };
 }
 
-/** Nobody enters any more: what was current drains, a candidate that nobody entered is retired. */
-function withoutHead({ current, draining, revisions }: RouteDraft): RouteDraft {
+/** Nobody enters any more: what was entered drains, a candidate that nobody entered is retired. */
+function withoutHead(stored: RouteDraft): RouteDraft {
+  const { current, draining, revisions } = withoutCandidate(stored).route;
   return { current: '', draining: current === '' ? draining : withHash(draining, current), revisions };
 }
 
 function headTowards(world: World, stored: RouteDraft, target: Target): Headed {
   const { hash, revision } = target;
-  const { current, candidate, draining } = stored;
-  const revisions = { ...stored.revisions, [hash]: revision };
-  if (current === '' || current === hash) {
-    const route = { current: hash, draining: draining.filter((h) => h !== hash), revisions };
-    const changes = [
-      ...(current === '' ? [{ kind: 'Started' as const, hash }] : []),
-      ...withdrawn(candidate, hash),
-    ];
-    return { ...unchanged(route), changes };
+  if (stored.current === '' || stored.current === hash) {
+    const { route, changes } = withoutCandidate(stored);
+    const draining = route.draining.filter((h) => h !== hash);
+    const revisions = { ...stored.revisions, [hash]: revision };
+    const started = stored.current === '' ? [{ kind: 'Started' as const, hash }] : [];
+    return { ...unchanged({ current: hash, draining, revisions }), changes: [...started, ...changes] };
   }
-  const trying = { current, candidate: hash, draining, revisions };
+  const named = withCandidate(stored, target);
   const waiting = waitingOf(world, target);
-  if (candidate !== hash) {
-    const changes = [...withdrawn(candidate, hash), { kind: 'Started' as const, hash }];
-    return { ...unchanged(trying), waiting, changes };
-  }
-  if (waiting.length > 0 || world.stale.length > 0) return { ...unchanged(trying), waiting };
-  return overlapped(world, trying, hash);
+  if (stored.candidate !== hash || waiting.length > 0 || world.stale.length > 0) return { ...named, waiting };
+  const overlap = overlapped(world, hash);
+  return overlap.leftMs > 0 ? { ...named, ...overlap.pending } : switched(named.route, hash);
 }
 
-/** All serve: after the overlap the entries are switched over. */
-function overlapped(world: World, trying: RouteDraft, hash: string): Headed {
-  const { servingSince } = world.marks;
-  const since = servingSince?.hash === hash ? servingSince.atMs : world.nowMs;
-  const leftMs = since + OVERLAP_MS - world.nowMs;
-  if (leftMs > 0)
-    return { ...unchanged(trying), marks: { servingSince: { hash, atMs: since } }, dueMs: [leftMs] };
-  const draining = withHash(
-    trying.draining.filter((h) => h !== hash),
-    trying.current,
-  );
-  const route = { current: hash, draining, revisions: trying.revisions };
-  return { ...unchanged(route), changes: [{ kind: 'Switched', hash }] };
+/** The route names the target as its candidate; another one goes. */
+function withCandidate(stored: RouteDraft, { hash, revision }: Target): Headed {
+  const revisions = { ...stored.revisions, [hash]: revision };
+  if (stored.candidate === hash) return unchanged({ ...stored, revisions });
+  const { route, changes } = withoutCandidate(stored);
+  const started = { kind: 'Started' as const, hash };
+  return { ...unchanged({ ...route, candidate: hash, revisions }), changes: [...changes, started] };
 }
+
+/** All serve: after the overlap they may be entered. */
+function overlapped(
+  { marks: { servingSince }, nowMs }: World,
+  hash: string,
+): { readonly leftMs: number; readonly pending: Pick<Headed, 'marks' | 'dueMs'> } {
+  const atMs = servingSince?.hash === hash ? servingSince.atMs : nowMs;
+  const leftMs = atMs + OVERLAP_MS - nowMs;
+  return { leftMs, pending: { marks: { servingSince: { hash, atMs } }, dueMs: [leftMs] } };
+}
+
+function switched({ current, draining, revisions }: RouteDraft, hash: string): Headed {
+  const left = withHash(
+    draining.filter((h) => h !== hash),
+    current,
+  );
+  return {
+    ...unchanged({ current: hash, draining: left, revisions }),
+    changes: [{ kind: 'Switched', hash }],
+  };
+}
+
+/** The target beside the current revision, under its weight. */
+function headBeside(world: World, stored: RouteDraft, { target, base, weightPercent }: Try): Headed {
+  const { hash } = target;
+  if (stored.current === '' || stored.current === hash) return headTowards(world, stored, target);
+  const known = base?.hash === stored.current ? { [base.hash]: base.revision } : {};
+  const named = withCandidate({ ...stored, revisions: { ...stored.revisions, ...known } }, target);
+  const waiting = waitingOf(world, target);
+  const { route } = named;
+  if (route.weightPercent !== undefined) {
+    const weight = stands(world, target) ? weightPercent : 0;
+    return { ...named, route: { ...route, weightPercent: weight }, waiting };
+  }
+  const isReady = stored.candidate === hash && waiting.length === 0 && world.stale.length === 0;
+  if (!isReady || weightPercent === 0) return { ...named, waiting };
+  const overlap = overlapped(world, hash);
+  if (overlap.leftMs > 0) return { ...named, ...overlap.pending };
+  // It may drain from when it was current: who enters it now keeps it.
+  const draining = route.draining.filter((h) => h !== hash);
+  const entered: Headed['changes'] = [{ kind: 'Entered', hash }];
+  return { ...named, route: { ...route, draining, weightPercent }, changes: [...named.changes, ...entered] };
+}
+
+/** Of each unit something is up: its calls find somebody. */
+const stands = (world: World, { hash, revision, units }: Target): boolean => {
+  const up = isUp(world, hash, revision);
+  return units.every(({ name }) =>
+    world.units.some(
+      (u) => u.name === name && u.pods.some((pod) => pod.reachable && !pod.ending && up(name, pod)),
+    ),
+  );
+};
 
 const withdrawn = (candidate: string | undefined, hash: string): readonly Change[] =>
   candidate === undefined || candidate === hash ? [] : [{ kind: 'Withdrawn', hash: candidate }];
@@ -188,11 +247,11 @@ function dropRetired(world: World, route: RouteDraft): RouteDraft {
   return { ...route, revisions: Object.fromEntries(kept) };
 }
 
-/** Units of live revisions and of the target: they are not to end. */
+/** Units of live revisions and of what is wanted: they are not to end. */
 export function usedUnits(world: World, route: RouteDraft): ReadonlySet<string> {
   const live = [...liveOf(route)].flatMap((hash) => route.revisions[hash]?.units ?? []);
-  const target = world.wanted.is === 'Run' ? world.wanted.target.units : [];
-  return new Set([...live, ...target].map((u) => u.name));
+  const wanted = unitsIn(targetsOf(world.wanted));
+  return new Set([...live, ...wanted].map((u) => u.name));
 }
 
 const withHash = (list: readonly string[], hash: string): readonly string[] =>

@@ -38,6 +38,12 @@ const EVENTS: Readonly<Record<string, readonly [weight: number, event: Event]>> 
       c.run(targetAt(at));
     },
   ],
+  'a plan beside what runs': [
+    2,
+    (c, at) => {
+      c.try(targetAt(at), [5, 20, 50, 0][at % 4] ?? 0, at % 3 > 0);
+    },
+  ],
   'nothing valid is declared': [
     1,
     (c, at) => {
@@ -80,7 +86,7 @@ const EVENTS: Readonly<Record<string, readonly [weight: number, event: Event]>> 
   'calls begin': [
     6,
     (c, at) => {
-      for (const p of some(c.processes, at)) c.call(p);
+      for (const p of some(c.processes, at)) c.call(p, at % 100);
     },
   ],
   'calls end': [
@@ -135,6 +141,9 @@ const event = fc.record({
   at: fc.nat(1023),
 });
 
+/** No candidate, and nothing that drains. */
+const ALONE = { candidate: undefined, weightPercent: undefined, draining: [] };
+
 function play(cluster: Cluster, story: readonly { readonly what: string; readonly at: number }[]): void {
   for (const { what, at } of story) EVENTS[what]?.[1](cluster, at);
 }
@@ -154,7 +163,7 @@ describe('whatever happens', () => {
           cluster.run(target);
           cluster.settle();
           assert.deepEqual(cluster.rest, {
-            route: { current: target.hash, candidate: undefined, draining: [], revisions: [target.hash] },
+            route: { ...ALONE, current: target.hash, revisions: [target.hash] },
             entry: target.entry,
             units: target.units.map((u) => `${u.name} ${String(u.instances)}`).sort(),
             pods: target.units.flatMap((u) => Array.from({ length: u.instances }, () => u.name)).sort(),
@@ -170,6 +179,32 @@ describe('whatever happens', () => {
     );
   });
 
+  it('and what is tried comes to its weight beside what runs', () => {
+    fc.assert(
+      fc.property(
+        fc.array(event, { maxLength: 80, size: 'max' }),
+        fc.nat(4),
+        fc.boolean(),
+        (story, i, withBase) => {
+          const cluster = new Cluster(2);
+          play(cluster, story);
+          cluster.broken.clear();
+          const [base, target] = [targetAt(i), targetAt(i + 1)];
+          cluster.run(base);
+          cluster.settle();
+          cluster.try(target, 20, withBase);
+          cluster.settle();
+          const { current, candidate, weightPercent, draining } = cluster.route ?? {};
+          assert.deepEqual([current, candidate, weightPercent, draining], [base.hash, target.hash, 20, []]);
+          const before = cluster.done.length;
+          assert.deepEqual(cluster.reconcile().actions, []);
+          assert.equal(cluster.done.length, before);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
   it('a workflow that is deleted leaves nothing', () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 60, size: 'max' }), (story) => {
@@ -178,7 +213,7 @@ describe('whatever happens', () => {
         cluster.wanted = { is: 'Remove' };
         cluster.settle();
         assert.deepEqual(cluster.rest, {
-          route: { current: '', candidate: undefined, draining: [], revisions: [] },
+          route: { ...ALONE, current: '', revisions: [] },
           entry: undefined,
           units: [],
           pods: [],
@@ -203,15 +238,51 @@ describe('whatever happens', () => {
   });
 });
 
-/** A change with everything in it: a unit that stays, one that comes, one that goes; then the end. */
+/** Changes with everything in them: units that stay, come and go, plans that are tried, taken and withdrawn; then the end. */
 const ROUNDS = 400;
+const CHANGES: readonly ((cluster: Cluster) => void)[] = [
+  (c) => {
+    c.run(targetAt(0));
+  },
+  (c) => {
+    c.try(targetAt(3), 5, true);
+  },
+  (c) => {
+    c.try(targetAt(3), 50, true);
+  },
+  (c) => {
+    c.run(targetAt(3));
+  },
+  (c) => {
+    c.try(targetAt(2), 20, false);
+  },
+  (c) => {
+    c.run(targetAt(3));
+  },
+  (c) => {
+    c.run(targetAt(2));
+  },
+  (c) => {
+    c.run(targetAt(0));
+  },
+  (c) => {
+    c.try(targetAt(1), 20, true);
+  },
+  (c) => {
+    c.wanted = { is: 'Remove' };
+  },
+];
+
 function story(kill: (action: number) => boolean): readonly object[] {
   const cluster = new Cluster(1);
   const rests: object[] = [];
   let actions = 0;
-  const live = (until: () => boolean): void => {
-    for (let round = 0; round < ROUNDS && !until(); round++) {
-      const { actions: planned } = step(cluster.world);
+  for (const change of CHANGES) {
+    change(cluster);
+    let quiet = 0;
+    for (let round = 0; round < ROUNDS && quiet < 3 && !cluster.released; round++) {
+      const { actions: planned, againAfterMs } = step(cluster.world);
+      quiet = planned.length === 0 && againAfterMs === undefined ? quiet + 1 : 0;
       const at = planned.findIndex((_, i) => kill(actions + i));
       const survives = at < 0 ? Infinity : at;
       const before = cluster.done.length;
@@ -221,19 +292,13 @@ function story(kill: (action: number) => boolean): readonly object[] {
         cluster.start(p);
         cluster.deliver(p);
         cluster.report(p);
+        cluster.call(p, round % 100);
         cluster.end(p);
       }
       cluster.advance(100);
     }
     rests.push(cluster.rest);
-  };
-  for (const i of [0, 3, 2, 0]) {
-    const target = targetAt(i);
-    cluster.run(target);
-    live(() => step(cluster.world).status.settled);
   }
-  cluster.wanted = { is: 'Remove' };
-  live(() => cluster.released);
   rests.push({ actions });
   return rests;
 }
@@ -242,7 +307,7 @@ describe('the operator is killed before its n-th action', () => {
   const whole = story(() => false);
   const { actions } = whole[whole.length - 1] as { readonly actions: number };
   it(`for each of ${String(actions)} actions it comes to the same as without`, () => {
-    assert.ok(actions > 25, `${String(actions)} actions are too few to say anything`);
+    assert.ok(actions > 50, `${String(actions)} actions are too few to say anything`);
     for (let n = 0; n < actions; n++)
       assert.deepEqual(
         story((action) => action === n).slice(0, -1),

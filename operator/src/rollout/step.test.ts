@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Announcement, EntryTrigger, Observation, RouteRecord } from '@sinter/contract';
-import { DRAIN_SLACK_MS, NO_MARKS, OVERLAP_MS, heardKey, step } from './index.ts';
-import type { PodState, Target, UnitState, World } from './index.ts';
+import { DRAIN_SLACK_MS, NO_MARKS, OVERLAP_MS, heardKey, step, targetsOf, unitsIn } from './index.ts';
+import type { PodState, Target, Try, UnitState, World } from './index.ts';
 import { TIMEOUT_SECONDS, W, targetOf } from './testCluster.ts';
 
 const OLD = targetOf('old', ['a', 'b']);
@@ -190,6 +190,90 @@ describe('a candidate', () => {
       step(trying({ wanted: { is: 'Keep', suspended: false, candidate } })).status.candidate;
     assert.equal(keep('Stays'), 'new');
     assert.equal(keep('Goes'), undefined);
+  });
+});
+
+describe('a plan beside the one that runs', () => {
+  const beside = (weightPercent: number, more: Partial<Try> = {}): Try => ({
+    is: 'Try',
+    target: NEW,
+    base: OLD,
+    weightPercent,
+    ...more,
+  });
+  const written = (w: World) => step(w).actions.find((a) => a.do === 'WriteRoute')?.route;
+  const SERVED = { ...NO_MARKS, servingSince: { hash: 'new', atMs: 0 } };
+  const entered = (weightPercent: number): World['route'] => ({ ...TRIED, weightPercent });
+
+  it('is entered under its weight when all serve it and the overlap has passed', () => {
+    assert.equal(written(trying({ wanted: beside(5) })), undefined);
+    assert.equal(step(trying({ wanted: beside(5) })).againAfterMs, OVERLAP_MS);
+    const now = step(trying({ wanted: beside(5), marks: SERVED }));
+    assert.deepEqual(now.changes, [{ kind: 'Entered', hash: 'new' }]);
+    const { current, candidate, weightPercent } = now.status;
+    assert.deepEqual([current, candidate, weightPercent], ['old', 'new', 5]);
+  });
+
+  it('has no weight in the route before', () => {
+    assert.equal(written(trying({ wanted: beside(0), marks: SERVED })), undefined);
+    const failed = new Map([says('a', ['old', 'new']), says('c', [], { state: 'Failed' })]);
+    const waits = trying({ wanted: beside(5), marks: SERVED, announcements: failed });
+    assert.equal(step(waits).status.weightPercent, undefined);
+    assert.deepEqual(
+      step(waits).status.waiting.map((w) => w.unit),
+      ['c'],
+    );
+  });
+
+  it('keeps its weight while something of each unit is up, also when nobody has spoken yet', () => {
+    const started = { announcements: new Map<string, Announcement>() };
+    assert.equal(written(trying({ route: entered(5), wanted: beside(20), ...started }))?.weightPercent, 20);
+    const gone = [unit('a'), unit('b'), unit('c', { pods: [pod('c', { running: false, ready: false })] })];
+    const down = trying({ route: entered(20), wanted: beside(20), units: gone });
+    assert.equal(written(down)?.weightPercent, 0);
+  });
+
+  it('is taken without a call to it being lost: the one before drains', () => {
+    const taken = step(trying({ route: entered(50), wanted: { is: 'Run', target: NEW }, marks: SERVED }));
+    const { current, candidate, weightPercent, draining } = taken.status;
+    assert.deepEqual([current, candidate, weightPercent, draining], ['new', undefined, undefined, ['old']]);
+  });
+
+  it('is withdrawn and drains, once it was entered', () => {
+    const away = (weightPercent: number | undefined): readonly string[] => {
+      const route = weightPercent === undefined ? TRIED : entered(weightPercent);
+      const { status, changes } = step(trying({ route, wanted: { is: 'Run', target: OLD } }));
+      assert.deepEqual(changes, [{ kind: 'Withdrawn', hash: 'new' }]);
+      assert.equal(status.weightPercent, undefined);
+      return status.draining;
+    };
+    assert.deepEqual(away(20), ['new']);
+    assert.deepEqual(away(0), ['new']);
+    assert.deepEqual(away(undefined), []);
+  });
+
+  it('drains with the rest where the workflow goes', () => {
+    const { status } = step(trying({ route: entered(20), wanted: { is: 'Remove' } }));
+    assert.deepEqual(status.draining, ['new', 'old']);
+  });
+
+  it('gives way to another one', () => {
+    const other = targetOf('other', ['a', 'd']);
+    const { status } = step(trying({ route: entered(20), wanted: beside(5, { target: other }) }));
+    assert.deepEqual(
+      [status.candidate, status.weightPercent, status.draining],
+      ['other', undefined, ['new']],
+    );
+  });
+
+  it('shares a unit with the current one: it has as many instances as either wants', () => {
+    const [two, three] = [
+      { ...OLD, units: [{ name: 'a', instances: 3 }] },
+      { ...NEW, units: [{ name: 'a', instances: 2 }] },
+    ];
+    assert.deepEqual(unitsIn(targetsOf(beside(5, { base: two, target: three }))), [
+      { name: 'a', instances: 3 },
+    ]);
   });
 });
 

@@ -2,15 +2,17 @@
  * One step of a roll-out: a pure function from the world as it is to what is to be done about it (D3).
  *
  *   bus prepared ─▶ route names the candidate ─▶ units made ─▶ all serve, 250 ms overlap ─▶ route switched ─▶ entry
- *                        │ does not come up: stays, to be looked at; what ran goes on            │
- *                        ▼                                                                       ▼
- *                 replaced when the target changes                  old one drains ─▶ retired ─▶ units end, callers first
+ *                        │ does not come up: stays, to be looked at; what ran goes on     ▲      │
+ *                        │                       └─▶ tried: entered under its weight ─────┘      ▼
+ *                        ▼                              └─▶ withdrawn ──▶ old one drains ─▶ retired ─▶ units end, callers first
+ *                 replaced when the target changes
  *
  * It is level-triggered: called again at any time, from any state that a crash between two actions can leave, it goes on from
  * there. `reconcile/workflow.ts` calls it; `local/deployment.ts` keeps the same rules for child processes.
  * Invariants:
- *  1. Entries only ever see a current revision whose every unit serves it; but for the first, whose callers wait for room.
- *  2. A unit that is in a live revision or in the target is never deleted; one that is in both plans is not touched.
+ *  1. Entries only ever see a current revision, or a candidate with a weight, whose every unit serves it; but for the first, whose
+ *     callers wait for room.
+ *  2. A unit that is in a live revision or is wanted is never deleted; one that is in both plans is not touched.
  *  3. At most one candidate beside the current revision; any number drains.
  *  4. Where nothing is to be done there are no actions: a second call writes nothing.
  */
@@ -20,6 +22,7 @@ import { callersFirst } from '../model/graph.ts';
 import { draftOf, nextRoute, usedUnits } from './routes.ts';
 import type { NextRoute } from './routes.ts';
 import { isHere, isUp, lacking, mayCall } from './serving.ts';
+import { targetsOf, unitsIn } from './world.ts';
 import type { Action, Outcome, RolloutStatus, RouteDraft, UnitState, Waiting, World } from './world.ts';
 
 export function step(world: World): Outcome {
@@ -58,10 +61,11 @@ function removal(world: World, { route }: NextRoute, ending: readonly UnitState[
 
 /** Streams and code are there before anything runs that needs them. */
 function prepareActions(world: World, { revisions }: RouteDraft): readonly Action[] {
-  const { wanted } = world;
-  if (wanted.is !== 'Run') return [];
+  const targets = targetsOf(world.wanted);
+  if (targets.length === 0) return [];
   const functions = asyncFunctions(Object.values(revisions));
-  const key = canonicalJson({ functions, modules: [...wanted.target.modules].sort() });
+  const modules = [...new Set(targets.flatMap((t) => t.modules))].sort();
+  const key = canonicalJson({ functions, modules });
   return key === world.prepared ? [] : [{ do: 'Prepare', key, functions }];
 }
 
@@ -91,7 +95,8 @@ function wantedEntry({ wanted, entry }: World, route: RouteDraft): EntryRecord |
   if (wanted.is === 'Remove') return undefined;
   if (wanted.is === 'Keep') return entry && { ...entry, suspended: wanted.suspended };
   const { target } = wanted;
-  if (route.current === target.hash) return target.entry;
+  const running = targetsOf(wanted).find(({ hash }) => hash === route.current);
+  if (running) return running.entry;
   const served = new Set(
     (route.revisions[route.current]?.units ?? []).flatMap((u) =>
       u.functions.filter((f) => f.served).map((f) => f.name),
@@ -140,11 +145,12 @@ function statusOf(
   ending: readonly UnitState[],
   actions: readonly Action[],
 ): RolloutStatus {
-  const { current, candidate, draining } = next.route;
+  const { current, candidate, weightPercent, draining } = next.route;
   return {
     current,
     draining,
     ...(candidate === undefined ? {} : { candidate }),
+    ...(weightPercent === undefined ? {} : { weightPercent }),
     waiting: next.waiting,
     down: downUnits(world, next.route),
     ending: ending.map((u) => u.name).sort(),
@@ -165,7 +171,7 @@ function downUnits(world: World, { current, revisions }: RouteDraft): readonly W
 }
 
 function desiredOf({ wanted, units }: World, unit: string): number {
-  const target = wanted.is === 'Run' ? wanted.target.units.find((u) => u.name === unit) : undefined;
+  const target = unitsIn(targetsOf(wanted)).find((u) => u.name === unit);
   return target?.instances ?? units.find((u) => u.name === unit)?.desired ?? 1;
 }
 

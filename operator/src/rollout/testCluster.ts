@@ -8,8 +8,8 @@
 import assert from 'node:assert/strict';
 import { CONTRACT_VERSION, GATEWAY_CALLER } from '@sinter/contract';
 import type { Announcement, EntryRecord, Observation, RouteEdge, RouteRecord } from '@sinter/contract';
-import { NO_MARKS, heardKey, step } from './index.ts';
-import type { Action, Marks, Outcome, Target, UnitState, Wanted, World } from './index.ts';
+import { NO_MARKS, heardKey, step, targetsOf, unitsIn } from './index.ts';
+import type { Action, Marks, Outcome, RouteDraft, Target, UnitState, Wanted, World } from './index.ts';
 
 export const W = { namespace: 'ns', workflow: 'wf' } as const;
 export const TIMEOUT_SECONDS = 2;
@@ -110,8 +110,7 @@ export class Cluster {
       route,
       entry,
       units: this.#unitStates(),
-      stale:
-        wanted.is === 'Run' ? wanted.target.units.filter((u) => this.#isStale(u)).map((u) => u.name) : [],
+      stale: this.#wantedUnits.filter((u) => this.#isStale(u)).map((u) => u.name),
       gateways: this.processes
         .filter((p) => p.unit === GATEWAY_CALLER && this.#isWithinReach(p))
         .map((p) => p.instance),
@@ -201,10 +200,10 @@ export class Cluster {
     this.deliver(p);
   }
 
-  /** Who may start a root starts one. */
-  call(p: Process): void {
+  /** Who may start a root starts one; `drawn` (0 to 99) is what its id gives. */
+  call(p: Process, drawn = 99): void {
     if (!p.running || p.ending) return;
-    const hash = startingRevision(p);
+    const hash = startingRevision(p, drawn);
     if (hash === undefined || hash === '') return;
     const promised = this.#isWithinReach(p);
     for (const unit of this.everyTarget.get(hash)?.units ?? [])
@@ -238,10 +237,11 @@ export class Cluster {
   /** Everything does what it would do by itself, until nothing changes any more. */
   settle(): void {
     for (const machine of MACHINES) this.heal(machine);
+    let quiet = 0;
     for (let round = 0; round < 200; round++) {
-      const { actions, status } = this.reconcile();
-      if (actions.length === 0 && status.settled && round > 1) return;
-      if (this.released) return;
+      const { actions, againAfterMs } = this.reconcile();
+      quiet = actions.length === 0 && againAfterMs === undefined ? quiet + 1 : 0;
+      if (this.released || quiet > 2) return;
       for (const p of [...this.processes]) {
         this.start(p);
         this.deliver(p);
@@ -256,9 +256,9 @@ export class Cluster {
 
   /** What must be the same whatever happened on the way. */
   get rest(): object {
-    const { current = '', candidate, draining = [], revisions = {} } = this.route ?? {};
+    const { current = '', candidate, weightPercent, draining = [], revisions = {} } = this.route ?? {};
     return {
-      route: { current, candidate, draining, revisions: Object.keys(revisions).sort() },
+      route: { current, candidate, weightPercent, draining, revisions: Object.keys(revisions).sort() },
       entry: this.entry,
       units: [...this.units]
         .filter(([, u]) => u.exists)
@@ -331,7 +331,8 @@ export class Cluster {
         this.entry = action.entry;
         return;
       case 'WriteRoute':
-        this.#assertEnterable(action.route.current);
+        this.#assertCurrent(action.route.current);
+        this.#assertCandidate(action.route);
         this.#generation += 1;
         this.#writtenMs = this.nowMs;
         this.route = { ...W, version: CONTRACT_VERSION, generation: this.#generation, ...action.route };
@@ -361,8 +362,7 @@ export class Cluster {
   }
 
   #apply(unit: string): void {
-    const target =
-      this.wanted.is === 'Run' ? this.wanted.target.units.find((u) => u.name === unit) : undefined;
+    const target = this.#wantedUnits.find((u) => u.name === unit);
     assert.ok(target, `unit ${unit} is applied, but is not in the target`);
     this.#ended.delete(unit);
     this.units.set(unit, { exists: true, desired: target.instances });
@@ -379,22 +379,34 @@ export class Cluster {
       this.processes.push(this.#newProcess(unit, `m${String(this.#names % 3)}`, false));
   }
 
-  /** Promise 1: what entries are switched to serves, but for the first. */
-  #assertEnterable(current: string): void {
+  get #wantedUnits(): Target['units'] {
+    return unitsIn(targetsOf(this.wanted));
+  }
+
+  /** Promise 1: what entries are switched to serves, but for the first; … */
+  #assertCurrent(current: string): void {
     const before = this.route?.current ?? '';
     if (current === before || current === '' || before === '') return;
-    assert.ok(
-      this.wanted.is === 'Run' && this.wanted.target.hash === current,
-      'only the target becomes current',
-    );
-    for (const { name } of this.wanted.target.units) {
+    this.#assertServes(current);
+  }
+
+  /** … and so does what they begin to try. */
+  #assertCandidate({ candidate, weightPercent = 0 }: RouteDraft): void {
+    if (candidate === undefined || weightPercent === 0) return;
+    if (this.wanted.is === 'Try')
+      assert.ok(weightPercent <= this.wanted.weightPercent, 'it has more weight than is wanted');
+    const before = this.route?.candidate === candidate ? this.route.weightPercent : undefined;
+    if (before === undefined) this.#assertServes(candidate);
+  }
+
+  #assertServes(hash: string): void {
+    const target = targetsOf(this.wanted).find((t) => t.hash === hash);
+    assert.ok(target, `${hash} is entered, and not wanted`);
+    for (const { name } of target.units) {
       const pods = this.processes.filter((p) => p.unit === name && !p.ending && this.#isWithinReach(p));
-      assert.ok(pods.length > 0, `${current} is entered, and ${name} has no instance`);
+      assert.ok(pods.length > 0, `${hash} is entered, and ${name} has no instance`);
       for (const p of pods)
-        assert.ok(
-          p.listening.includes(current),
-          `${current} is entered, and ${p.instance} does not serve it`,
-        );
+        assert.ok(p.listening.includes(hash), `${hash} is entered, and ${p.instance} does not serve it`);
     }
   }
 
@@ -404,8 +416,7 @@ export class Cluster {
     const has = (hash: string): boolean => revisions[hash]?.units.some((u) => u.name === unit) ?? false;
     for (const hash of [current, candidate, ...draining])
       assert.ok(!has(hash), `${unit} is ended, and the route still has ${hash}`);
-    if (this.wanted.is === 'Run')
-      assert.ok(!this.wanted.target.units.some((u) => u.name === unit), `${unit} is ended, and wanted`);
+    assert.ok(!this.#wantedUnits.some((u) => u.name === unit), `${unit} is ended, and wanted`);
     for (const p of this.processes.filter((one) => this.#isWithinReach(one)))
       for (const root of p.roots.filter((r) => r.promised))
         assert.ok(!this.#needs(root, unit), `${unit} is ended while a call under ${root.hash} runs`);
@@ -420,8 +431,7 @@ export class Cluster {
       revisions = {},
     }: Partial<RouteRecord> = this.route ?? {};
     const live = [current, candidate, ...draining].flatMap((hash) => revisions[hash]?.units ?? []);
-    const wanted = this.wanted.is === 'Run' ? this.wanted.target.units : [];
-    const stays = new Set([...live, ...wanted].map((u) => u.name));
+    const stays = new Set([...live, ...this.#wantedUnits].map((u) => u.name));
     for (const { edges } of Object.values(revisions))
       for (const { from } of edges.filter((e) => e.to === `f-${unit}`)) {
         const caller = from.slice('f-'.length);
@@ -442,6 +452,13 @@ export class Cluster {
     this.wanted = { is: 'Run', target };
   }
 
+  /** Beside what runs; where that is a target that is known, as its base if asked for. */
+  try(target: Target, weightPercent: number, withBase: boolean): void {
+    this.everyTarget.set(target.hash, target);
+    const base = withBase ? this.everyTarget.get(this.route?.current ?? '') : undefined;
+    this.wanted = { is: 'Try', target, weightPercent, ...(base ? { base } : {}) };
+  }
+
   /** Promise 4: one candidate at most, and what is entered does not drain. */
   #assertBounded({ actions, status }: Outcome): void {
     for (const action of actions)
@@ -458,9 +475,13 @@ function revisionsOf(p: Process): readonly string[] {
   );
 }
 
-/** A gateway enters the current revision; a host pulls work under it, if its unit is part of it. */
-function startingRevision(p: Process): string | undefined {
-  const current = p.view?.current;
-  if (p.unit === GATEWAY_CALLER) return current;
-  return current !== undefined && revisionsOf(p).includes(current) ? current : undefined;
+/** A gateway draws; a host pulls work under a revision of its unit that is entered, the current one before the candidate. */
+function startingRevision(p: Process, drawn: number): string | undefined {
+  if (!p.view) return undefined;
+  const { current, candidate, weightPercent = 0 } = p.view;
+  if (p.unit === GATEWAY_CALLER)
+    return candidate !== undefined && drawn < weightPercent ? candidate : current;
+  const own = revisionsOf(p);
+  if (own.includes(current)) return current;
+  return candidate !== undefined && weightPercent > 0 && own.includes(candidate) ? candidate : undefined;
 }

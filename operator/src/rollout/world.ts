@@ -30,12 +30,37 @@ export interface Target {
 
 export type Wanted =
   | { readonly is: 'Run'; readonly target: Target }
+  | Try
   /**
    * What is declared cannot be followed, or must not be: what runs goes on, but who is told to suspend is suspended. A candidate
    * stays as far as it has come, or goes.
    */
   | { readonly is: 'Keep'; readonly suspended: boolean; readonly candidate: 'Stays' | 'Goes' }
   | { readonly is: 'Remove' };
+
+/** The target is to run beside the current revision, which goes on. */
+export interface Try {
+  readonly is: 'Try';
+  readonly target: Target;
+  /** Share of entries' calls, in percent, that are to enter it once it serves. */
+  readonly weightPercent: number;
+  /** The current revision, where what is declared still gives it: then its units and ways in are kept as they are to be. */
+  readonly base?: Target;
+}
+
+/** What is to run, the base first. */
+export const targetsOf = (wanted: Wanted): readonly Target[] => {
+  if (wanted.is === 'Run') return [wanted.target];
+  return wanted.is === 'Try' ? [...(wanted.base ? [wanted.base] : []), wanted.target] : [];
+};
+
+/** Every unit of theirs; one that is in both has as many instances as either wants. */
+export function unitsIn(targets: readonly Target[]): Target['units'] {
+  const instances = new Map<string, number>();
+  for (const unit of targets.flatMap((t) => t.units))
+    instances.set(unit.name, Math.max(unit.instances, instances.get(unit.name) ?? 0));
+  return [...instances].map(([name, n]) => ({ name, instances: n }));
+}
 
 /** One pod of a unit. Pods that have ended are not among them. */
 export interface PodState {
@@ -67,7 +92,7 @@ export interface UnitState {
 
 /** What this process remembers from one step to the next. */
 export interface Marks {
-  /** Since when every unit of the candidate serves, in milliseconds of `nowMs`. */
+  /** Since when every unit of the candidate serves that nobody enters yet, in milliseconds of `nowMs`. */
   readonly servingSince?: { readonly hash: string; readonly atMs: number };
   /** Since when a revision drains. */
   readonly drainingSince: Readonly<Record<string, number>>;
@@ -85,7 +110,7 @@ export interface World {
   readonly entry: EntryRecord | undefined;
   /** Every unit of the workflow that has objects or pods in the cluster. */
   readonly units: readonly UnitState[];
-  /** Units of the target whose objects are missing or not as they are to be. */
+  /** Units of the target, and of the base, whose objects are missing or not as they are to be. */
   readonly stale: readonly string[];
   /** Instances of the gateway that run on machines within reach. */
   readonly gateways: readonly string[];
@@ -100,8 +125,14 @@ export interface World {
 /** How an instance of a workflow is told apart. */
 export const heardKey = (unit: string, instance: string): string => `${unit}/${instance}`;
 
-/** What the writer adds to a route by itself: version, generation, and the workflow's name. */
-export type RouteDraft = Pick<RouteRecord, 'current' | 'candidate' | 'draining' | 'revisions'>;
+/**
+ * A route without what its writer adds by itself: version, generation, and the workflow's name. The weight is absent, and not
+ * zero, until the candidate was entered for the first time: only then calls may run under it.
+ */
+export type RouteDraft = Pick<
+  RouteRecord,
+  'current' | 'candidate' | 'weightPercent' | 'draining' | 'revisions'
+>;
 
 /** In the order in which they are to be carried out; where one fails, those after it are not. */
 export type Action =
@@ -109,7 +140,7 @@ export type Action =
   | { readonly do: 'Prepare'; readonly key: string; readonly functions: readonly string[] }
   | { readonly do: 'WriteEntry'; readonly entry: EntryRecord }
   | { readonly do: 'WriteRoute'; readonly route: RouteDraft }
-  /** A unit of the target: made, or made to be as wanted. */
+  /** A unit of the target or the base: made, or made to be as wanted. */
   | { readonly do: 'ApplyUnit'; readonly unit: string }
   /** Its instances are asked to end: they finish what they accepted. */
   | { readonly do: 'EndUnit'; readonly unit: string }
@@ -133,6 +164,8 @@ export interface Waiting {
 export type Change =
   /** A revision is live for the first time: the first one, or a candidate. */
   | { readonly kind: 'Started' | 'Switched' | 'Withdrawn' | 'Drained'; readonly hash: string }
+  /** Calls begin to enter a candidate. */
+  | { readonly kind: 'Entered'; readonly hash: string }
   /** Calls still ran after the longest timeout: its units end all the same. */
   | { readonly kind: 'DrainedLate'; readonly hash: string };
 
@@ -140,6 +173,7 @@ export interface RolloutStatus {
   /** After the actions. */
   readonly current: string;
   readonly candidate?: string;
+  readonly weightPercent?: number;
   readonly draining: readonly string[];
   /** Units of a candidate that do not serve yet. */
   readonly waiting: readonly Waiting[];

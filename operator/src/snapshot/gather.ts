@@ -18,11 +18,21 @@ import type {
   Vertex,
   WorkflowName,
   WorkflowObject,
+  WorkflowSpec,
 } from '../model/nouns.ts';
 import { resolvePolicy } from '../model/policy.ts';
 import { isComponent } from '../model/wasm.ts';
 import { freeze } from './freeze.ts';
-import type { CurrentPlan, Snapshot, SnapshotArtifact, SnapshotFunction } from './snapshot.ts';
+import { inOrder, NO_OBSERVATIONS } from './observations.ts';
+import type { Observations } from './observations.ts';
+import type {
+  CurrentPlan,
+  PlanShape,
+  Snapshot,
+  SnapshotArtifact,
+  SnapshotFunction,
+  Trials,
+} from './snapshot.ts';
 
 export interface GatherInput {
   readonly application: Application;
@@ -30,8 +40,19 @@ export interface GatherInput {
   readonly machines: readonly Machine[];
   /** The plan that runs, or null before the first. */
   readonly current: CurrentPlan | null;
+  /** Whether processes are held to their CPU limits; absent: they are. */
+  readonly enforcesLimits?: boolean;
+  /** Whether units end when they are idle; absent: they do not. */
+  readonly scalesToZero?: boolean;
+  /** Absent: nothing was measured. */
+  readonly observations?: Observations;
+  /** Absent: no plan was ever tried. */
+  readonly trials?: Trials;
   readonly nowMs: number;
 }
+
+/** No plan was ever tried. */
+export const NO_TRIALS: Trials = { coolingUntilMs: null, candidate: null, lost: [] };
 
 /** The frozen world for one workflow; undefined where there is no such workflow. */
 export function gather(input: GatherInput): Snapshot | undefined {
@@ -42,12 +63,56 @@ export function gather(input: GatherInput): Snapshot | undefined {
     workflow: { namespace: namespaceOf(workflow), name: workflow.metadata.name, spec: workflow.spec },
     functions: functionsOf(application, workflow),
     policy: resolvePolicy(application, workflow),
-    machines: [...machines]
-      .sort(byName)
-      .map(({ name, architecture, tier }) => ({ name, architecture, tier })),
-    observations: [],
-    current: current && { hash: current.hash, units: current.units.map(({ functions }) => ({ functions })) },
+    machines: [...machines].sort(byName).map(machineAlone),
+    enforcesLimits: input.enforcesLimits ?? true,
+    scalesToZero: input.scalesToZero ?? false,
+    observations: ofGraph(input.observations ?? NO_OBSERVATIONS, workflow.spec),
+    current: current && { ...shapeAlone(current), ...defined('sinceMs', current.sinceMs) },
+    trials: trialsAlone(input.trials ?? NO_TRIALS),
     nowMs,
+  });
+}
+
+/** A field that is there only where its value is. */
+const defined = <K extends string, T>(key: K, value: T | undefined): Partial<Record<K, T>> =>
+  value === undefined ? {} : ({ [key]: value } as Record<K, T>);
+
+const machineAlone = (m: Machine): Machine => ({
+  name: m.name,
+  architecture: m.architecture,
+  tier: m.tier,
+  ...defined('cpuMillis', m.cpuMillis),
+  ...defined('memoryBytes', m.memoryBytes),
+  ...defined('busDistanceMs', m.busDistanceMs),
+});
+
+const shapeAlone = ({ hash, units }: PlanShape): PlanShape => ({
+  hash,
+  units: units.map(({ functions, resources, variants }) => ({
+    functions,
+    ...defined('resources', resources),
+    ...defined('variants', variants),
+  })),
+});
+
+const trialsAlone = ({ coolingUntilMs, candidate, lost }: Trials): Trials => ({
+  coolingUntilMs,
+  candidate: candidate && shapeAlone(candidate),
+  lost: lost
+    .map(({ untilMs, reason, ...shape }) => ({ ...shapeAlone(shape), untilMs, reason }))
+    .sort((a, b) => (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0)),
+});
+
+/** The figures of vertices and edges that are (still) in the graph, in order. */
+function ofGraph(observations: Observations, { functions, edges }: WorkflowSpec): Observations {
+  const known = new Set(functions.map((f) => f.name));
+  const ends = new Set(edges.map((e) => `${e.from} ${e.to}`));
+  return inOrder({
+    ...observations,
+    roots: observations.roots.filter((r) => known.has(r.function)),
+    functions: observations.functions.filter((f) => known.has(f.function)),
+    edges: observations.edges.filter((e) => ends.has(`${e.from} ${e.to}`)),
+    units: observations.units.filter((u) => u.functions.every((f) => known.has(f))),
   });
 }
 

@@ -61,3 +61,10 @@ test('machines come by name', () => {
     ['a', 'b', 'c'],
   );
 });
+
+test('what pods may have of a machine is known where its Node says so', () => {
+  const [told] = machinesOf([{ ...node({}), status: { allocatable: { cpu: '3920m', memory: '1Gi' } } }]);
+  assert.deepEqual([told?.cpuMillis, told?.memoryBytes], [3920, 2 ** 30]);
+  const [untold] = machinesOf([node({})]);
+  assert.deepEqual(Object.keys(untold ?? {}), ['name', 'architecture', 'tier']);
+});

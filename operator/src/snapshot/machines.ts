@@ -4,7 +4,8 @@
  * Owns: which Node is a machine, its architecture and its tier. A machine that is cordoned, not ready or cut off stays
  * one: plans must not change with the weather (D1).
  */
-import type { Machine } from '../model/nouns.ts';
+import type { Machine, Quantity } from '../model/nouns.ts';
+import { bytesOf, cpuMillisOf } from '../model/quantity.ts';
 
 /** As much of a Kubernetes Node as matters here. */
 export interface NodeLike {
@@ -15,6 +16,9 @@ export interface NodeLike {
   };
   readonly spec?: {
     readonly taints?: readonly { readonly key: string; readonly effect: string }[] | undefined;
+  };
+  readonly status?: {
+    readonly allocatable?: Readonly<Record<string, Quantity>> | undefined;
   };
 }
 
@@ -41,7 +45,7 @@ export const machinesOf = (nodes: readonly NodeLike[]): readonly Machine[] =>
  * Undefined: it runs no units, because it is kept for the control plane, is going away, has another system than Linux or no
  * architecture yet.
  */
-export function machineOf({ metadata = {}, spec = {} }: NodeLike): Machine | undefined {
+export function machineOf({ metadata = {}, spec = {}, status = {} }: NodeLike): Machine | undefined {
   const { name, labels = {}, deletionTimestamp } = metadata;
   const architecture = labels[ARCHITECTURE_LABEL];
   const reserved = spec.taints?.some(
@@ -50,7 +54,15 @@ export function machineOf({ metadata = {}, spec = {} }: NodeLike): Machine | und
   if (name === undefined || architecture === undefined || reserved === true) return undefined;
   if (labels[OS_LABEL] === OTHER_OS) return undefined;
   if (deletionTimestamp !== undefined && deletionTimestamp !== null) return undefined;
-  return { name, architecture, tier: tierOf(labels) };
+  return { name, architecture, tier: tierOf(labels), ...capacityOf(status.allocatable) };
+}
+
+/** What pods may have of it: `allocatable` is without what the system keeps for itself. */
+function capacityOf({ cpu, memory }: Readonly<Record<string, Quantity>> = {}): Partial<Machine> {
+  return {
+    ...(cpu === undefined ? {} : { cpuMillis: cpuMillisOf(cpu) }),
+    ...(memory === undefined ? {} : { memoryBytes: bytesOf(memory) }),
+  };
 }
 
 /** The label says it; where it does not, an edge role does; else Cloud. */

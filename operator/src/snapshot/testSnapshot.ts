@@ -9,7 +9,8 @@ import {
 import type { Manifest } from '../model/testApplication.ts';
 import type { Machine } from '../model/nouns.ts';
 import { gather } from './gather.ts';
-import type { CurrentPlan, Snapshot } from './snapshot.ts';
+import { observationsSchema } from './observations.ts';
+import type { CurrentPlan, Snapshot, Trials } from './snapshot.ts';
 
 export const MACHINE: Machine = { name: 'm1', architecture: 'amd64', tier: 'Cloud' };
 
@@ -23,6 +24,10 @@ export interface World {
   readonly others?: readonly Manifest[];
   readonly machines?: readonly Machine[];
   readonly current?: CurrentPlan;
+  /** As a person would write them. */
+  readonly observations?: Manifest;
+  readonly trials?: Trials;
+  readonly scalesToZero?: boolean;
   readonly nowMs?: number;
 }
 
@@ -44,6 +49,9 @@ export function snapshotOf(world: World, manifests: readonly Manifest[] = manife
     workflow: { namespace: NAMESPACE, workflow: 'flow' },
     machines: world.machines ?? [MACHINE],
     current: world.current ?? null,
+    observations: observationsSchema.parse(world.observations ?? {}),
+    ...(world.scalesToZero ? { scalesToZero: true } : {}),
+    ...(world.trials ? { trials: world.trials } : {}),
     nowMs: world.nowMs ?? 0,
   });
   if (!snapshot) throw new Error('no workflow flow');

@@ -30,8 +30,19 @@ export interface SeenCalls {
     readonly artifact: string;
     readonly executions: number;
     readonly failures: number;
+    readonly runMs: { readonly sumMs: number };
+    readonly cpuMs?: number;
+    readonly queuedMs?: number;
   }[];
   readonly edges: readonly { readonly channel: string; readonly calls: number; readonly failures: number }[];
+  readonly entries?: readonly {
+    readonly function: string;
+    readonly call: string;
+    readonly calls: number;
+    readonly failures: number;
+    readonly fellBack: number;
+    readonly latencyMs: { readonly sumMs: number };
+  }[];
 }
 
 export class Metrics {
@@ -110,6 +121,21 @@ export class Metrics {
     'channel',
     'result',
   ]);
+  readonly #seconds = this.#counter(
+    'sinter_function_seconds_total',
+    'Time of executions: run, of which cpu was used, and queued before.',
+    ['namespace', 'workflow', 'function', 'artifact', 'of'],
+  );
+  readonly #roots = this.#counter(
+    'sinter_root_calls_total',
+    'Calls at entries, as gateways and hosts saw them; fallback: found no instance of a candidate plan, and ran under the current.',
+    ['namespace', 'workflow', 'function', 'call', 'result'],
+  );
+  readonly #rootSeconds = this.#counter(
+    'sinter_root_seconds_total',
+    'Latency of calls at entries that succeeded, summed.',
+    ['namespace', 'workflow', 'function', 'call'],
+  );
   readonly #trouble = this.#counter('sinter_watch_trouble_total', 'Watches that broke and went on.', [
     'kind',
   ]);
@@ -169,16 +195,26 @@ export class Metrics {
     this.#trouble.inc({ kind });
   }
 
-  /** `known`: is this artifact of this function declared? What an instance makes up is not counted. */
+  /** `known`: is this function, with this artifact, declared? What an instance makes up is not counted. */
   seen(
-    { namespace, workflow, functions, edges }: SeenCalls,
-    known: (fn: string, artifact: string) => boolean,
+    { namespace, workflow, functions, edges, entries = [] }: SeenCalls,
+    known: (fn: string, artifact?: string) => boolean,
   ): void {
     const of = { namespace, workflow };
     for (const f of functions.filter((one) => known(one.function, one.artifact))) {
       const labels = { ...of, function: f.function, artifact: f.artifact };
       this.#executions.inc({ ...labels, result: 'success' }, Math.max(0, f.executions - f.failures));
       this.#executions.inc({ ...labels, result: 'error' }, f.failures);
+      const times = { run: f.runMs.sumMs, cpu: f.cpuMs, queued: f.queuedMs };
+      for (const [name, ms] of Object.entries(times))
+        if (ms !== undefined) this.#seconds.inc({ ...labels, of: name }, ms / 1000);
+    }
+    for (const e of entries.filter((one) => known(one.function))) {
+      const labels = { ...of, function: e.function, call: e.call };
+      this.#roots.inc({ ...labels, result: 'success' }, Math.max(0, e.calls - e.failures));
+      this.#roots.inc({ ...labels, result: 'error' }, e.failures);
+      this.#roots.inc({ ...labels, result: 'fallback' }, e.fellBack);
+      this.#rootSeconds.inc(labels, e.latencyMs.sumMs / 1000);
     }
     for (const { channel, calls, failures } of edges) {
       this.#calls.inc({ ...of, channel, result: 'success' }, Math.max(0, calls - failures));
@@ -188,7 +224,8 @@ export class Metrics {
 
   /** What belongs to a workflow that is gone is not told any more. */
   forget(namespace: string, workflow: string): void {
-    for (const metric of [this.#executions, this.#calls]) removeOf(metric, { namespace, workflow });
+    const metrics = [this.#executions, this.#calls, this.#seconds, this.#roots, this.#rootSeconds];
+    for (const metric of metrics) removeOf(metric, { namespace, workflow });
   }
 
   #reconciled({ controller, outcome, durationMs }: ReconcileReport): void {

@@ -1,5 +1,6 @@
 /**
- * What the operator tells over HTTP: /metrics, /healthz, /readyz.
+ * What the operator tells over HTTP: /metrics, /healthz, /readyz, and /figures/<namespace>/<workflow>: what was measured of a
+ * workflow, for a snapshot.
  *
  * Owns: the server. Whether the process is healthy or ready is for who starts it to say. Nothing here reads a request's body.
  */
@@ -21,6 +22,8 @@ export interface TelemetryOptions {
   /** Of use: its copies of the cluster are whole. */
   readonly readiness: () => Verdict;
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
+  /** As JSON; undefined: nothing is known here. */
+  readonly figures: (namespace: string, workflow: string) => unknown;
 }
 
 export interface TelemetryServer {
@@ -50,7 +53,8 @@ export async function telemetryServer(options: TelemetryOptions): Promise<Teleme
 }
 
 async function answer(url: string, response: ServerResponse, options: TelemetryOptions): Promise<void> {
-  switch (url.split('?')[0]) {
+  const [path = ''] = url.split('?');
+  switch (path) {
     case '/healthz':
       verdict(response, options.health());
       return;
@@ -63,8 +67,23 @@ async function answer(url: string, response: ServerResponse, options: TelemetryO
       return;
     }
     default:
-      reply(response, 404, 'there are /metrics, /healthz and /readyz');
+      figures(path.split('/'), response, options);
   }
+}
+
+function figures(
+  [, what, namespace = '', workflow = '', ...rest]: readonly string[],
+  response: ServerResponse,
+  options: TelemetryOptions,
+): void {
+  if (what !== 'figures' || rest.length > 0 || workflow === '') {
+    reply(response, 404, 'there are /metrics, /healthz, /readyz and /figures/<namespace>/<workflow>');
+    return;
+  }
+  const known = options.figures(namespace, workflow);
+  if (known === undefined)
+    reply(response, 404, 'nothing is known here: another replica leads, or there is no such workflow');
+  else reply(response, 200, JSON.stringify(known), 'application/json');
 }
 
 const verdict = (response: ServerResponse, { ok, says }: Verdict): void => {

@@ -27,26 +27,50 @@ describe('metrics', () => {
 
   it('count calls of what is declared only, and forget a workflow that is gone', async () => {
     const metrics = new Metrics();
-    const seen = (fn: string) => ({ function: fn, artifact: 'js', executions: 3, failures: 1 });
+    const seen = (fn: string) => ({
+      function: fn,
+      artifact: 'js',
+      executions: 3,
+      failures: 1,
+      runMs: { sumMs: 1500 },
+      cpuMs: 250,
+    });
+    const entry = { call: 'Sync', calls: 5, failures: 2, fellBack: 1, latencyMs: { sumMs: 3000 } };
     const of = { namespace: 'ns', workflow: 'wf', edges: [{ channel: 'Node', calls: 2, failures: 0 }] };
     metrics.seen(
-      { ...of, functions: [seen('a'), seen('made-up'), { ...seen('a'), artifact: 'made-up' }] },
+      {
+        ...of,
+        functions: [seen('a'), seen('made-up'), { ...seen('a'), artifact: 'made-up' }],
+        entries: [
+          { ...entry, function: 'a' },
+          { ...entry, function: 'made-up' },
+        ],
+      },
       (fn, artifact) => fn === 'a' && artifact !== 'made-up',
     );
     const text = await metrics.registry.metrics();
     assert.match(text, /sinter_function_executions_total\{.*function="a".*result="success"\} 2/);
     assert.match(text, /sinter_calls_total\{.*channel="Node",result="success"\} 2/);
+    assert.match(text, /sinter_function_seconds_total\{.*function="a".*of="run"\} 1\.5/);
+    assert.match(text, /sinter_function_seconds_total\{.*function="a".*of="cpu"\} 0\.25/);
+    assert.match(text, /sinter_root_calls_total\{.*function="a",call="Sync",result="success"\} 3/);
+    assert.match(text, /sinter_root_calls_total\{.*result="fallback"\} 1/);
+    assert.match(text, /sinter_root_seconds_total\{.*function="a",call="Sync"\} 3/);
     assert.ok(!text.includes('made-up'));
+    metrics.forget('ns', 'wf');
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(!(await metrics.registry.metrics()).includes('workflow="wf"'));
   });
 });
 
-it('the server tells health, readiness and metrics, and nothing else', async () => {
+it('the server tells health, readiness, metrics and figures, and nothing else', async () => {
   const server = await telemetryServer({
     port: 0,
     host: '127.0.0.1',
     health: () => ({ ok: true, says: 'alive' }),
     readiness: () => ({ ok: false, says: 'not all is known yet of: pods' }),
     metrics: () => Promise.resolve({ type: 'text/plain', text: 'a 1' }),
+    figures: (namespace, workflow) => (workflow === 'gone' ? undefined : { of: `${namespace}/${workflow}` }),
   });
   const ask = async (path: string): Promise<string> => {
     const answer = await fetch(`http://127.0.0.1:${String(server.port)}${path}`);
@@ -56,7 +80,9 @@ it('the server tells health, readiness and metrics, and nothing else', async () 
     assert.equal(await ask('/healthz'), '200 alive');
     assert.equal(await ask('/readyz'), '503 not all is known yet of: pods');
     assert.equal(await ask('/metrics'), '200 a 1');
-    assert.match(await ask('/'), /^404/);
+    assert.equal(await ask('/figures/ns/wf'), '200 {"of":"ns/wf"}');
+    for (const path of ['/', '/figures/ns', '/figures/ns/gone', '/figures/ns/wf/more'])
+      assert.match(await ask(path), /^404/);
   } finally {
     await server.close();
   }

@@ -7,7 +7,7 @@ const never = new AbortController().signal;
 
 describe('a gate', () => {
   it('lets in as many as may run, and no more', async () => {
-    const gate = new Gate(2);
+    const gate = new Gate(2, performance);
     assert.equal(gate.enter(never), true);
     assert.equal(gate.enter(never), true);
     const third = gate.enter(never);
@@ -18,8 +18,26 @@ describe('a gate', () => {
     assert.deepEqual([gate.running, gate.load], [2, 2]);
   });
 
+  it('knows for how long calls waited, and for how long any ran', async () => {
+    let nowMs = 0;
+    const gate = new Gate(1, { now: () => nowMs });
+    nowMs = 10;
+    gate.enter(never);
+    nowMs = 15;
+    const waiting = [gate.enter(never), gate.enter(never)];
+    nowMs = 18;
+    assert.deepEqual(gate.times, { queuedMs: 6, occupiedMs: 8 });
+    gate.leave();
+    nowMs = 20;
+    gate.leave();
+    for (const entered of waiting) await entered;
+    gate.leave();
+    nowMs = 100;
+    assert.deepEqual(gate.times, { queuedMs: 8, occupiedMs: 10 });
+  });
+
   it('serves who waits in order', async () => {
-    const gate = new Gate(1);
+    const gate = new Gate(1, performance);
     gate.enter(never);
     const order: number[] = [];
     const waiting = [1, 2, 3].map(async (n) => {
@@ -34,7 +52,7 @@ describe('a gate', () => {
   });
 
   it('lets nobody overtake who waits', async () => {
-    const gate = new Gate(1);
+    const gate = new Gate(1, performance);
     gate.enter(never);
     const first = gate.enter(never);
     gate.leave();
@@ -46,7 +64,7 @@ describe('a gate', () => {
   });
 
   it('lets who is cancelled leave the line, and only the line', async () => {
-    const gate = new Gate(1);
+    const gate = new Gate(1, performance);
     gate.enter(never);
     const [a, b] = [new AbortController(), new AbortController()];
     const first = gate.enter(a.signal);
@@ -61,7 +79,7 @@ describe('a gate', () => {
   });
 
   it('does not let in who is cancelled already, when it would have to wait', async () => {
-    const gate = new Gate(1);
+    const gate = new Gate(1, performance);
     gate.enter(never);
     assert.equal(await gate.enter(AbortSignal.abort()), false);
     assert.equal(gate.load, 1);
@@ -76,7 +94,7 @@ describe('a gate', () => {
   ];
   for (const [concurrency, fullAt] of fullness)
     it(`of ${String(concurrency)} is full at ${String(fullAt)}, eased again at ${String(concurrency)}`, () => {
-      const gate = new Gate(concurrency);
+      const gate = new Gate(concurrency, performance);
       for (let load = 1; load <= fullAt; load++) {
         assert.equal(gate.full, false);
         void gate.enter(never);
@@ -86,7 +104,7 @@ describe('a gate', () => {
     });
 
   it('is overfull when the line is long', () => {
-    const gate = new Gate(1);
+    const gate = new Gate(1, performance);
     for (let i = 0; i < 64; i++) void gate.enter(never);
     assert.equal(gate.overfull, false);
     void gate.enter(never);
@@ -94,7 +112,7 @@ describe('a gate', () => {
   });
 
   it('tells of every change', () => {
-    const gate = new Gate(1);
+    const gate = new Gate(1, performance);
     let told = 0;
     gate.onChange(() => (told += 1));
     gate.enter(never);
@@ -111,7 +129,7 @@ describe('a gate', () => {
         fc.integer({ min: 1, max: 4 }),
         fc.array(step, { maxLength: 60 }),
         async (n, steps) => {
-          const gate = new Gate(n);
+          const gate = new Gate(n, performance);
           const aborts: AbortController[] = [];
           let inside = 0;
           const asked: Promise<unknown>[] = [];

@@ -1,10 +1,11 @@
 /**
  * The gate of one function in one instance: how many calls run at once, how many wait, and whether more are welcome (D17).
  *
- * Owns: the count. Who stands behind it (a listener that drops its interest, a puller that asks for work, a caller in the
- * same process) reads `room` and is told of changes.
+ * Owns: the count, and for how long calls have waited here. Who stands behind it (a listener that drops its interest, a
+ * puller that asks for work, a caller in the same process) reads `room` and is told of changes.
  * Invariants: at most `concurrency` calls run; who waits is served in order; a waiter whose signal aborts leaves the line.
  */
+import type { Clock } from './clock.ts';
 
 /** Interest is dropped when running and waiting calls reach this multiple of the concurrency, and renewed at one. */
 export const FULL_AT = 1.5;
@@ -16,14 +17,34 @@ interface Waiter {
   readonly enter: () => void;
 }
 
+/** Sums over the time that a gate has stood, in milliseconds. */
+export interface GateTimes {
+  /** Calls waited: two that wait for a second are two seconds. */
+  readonly queuedMs: number;
+  /** At least one call ran. */
+  readonly occupiedMs: number;
+}
+
 export class Gate {
   readonly concurrency: number;
+  readonly #clock: Clock;
   #running = 0;
   readonly #waiting: Waiter[] = [];
   readonly #watchers = new Set<() => void>();
+  #countedAtMs: number;
+  #queuedMs = 0;
+  #occupiedMs = 0;
 
-  constructor(concurrency: number) {
+  constructor(concurrency: number, clock: Clock) {
     this.concurrency = concurrency;
+    this.#clock = clock;
+    this.#countedAtMs = clock.now();
+  }
+
+  /** Until now. */
+  get times(): GateTimes {
+    this.#count();
+    return { queuedMs: this.#queuedMs, occupiedMs: this.#occupiedMs };
   }
 
   /** Calls that run or wait. */
@@ -61,6 +82,7 @@ export class Gate {
 
   /** Resolves to true once the call may run, to false when its signal aborted first. Who got true must `leave`. */
   enter(signal: AbortSignal): true | Promise<boolean> {
+    this.#count();
     if (this.#running < this.concurrency) {
       this.#running += 1;
       this.#changed();
@@ -74,6 +96,7 @@ export class Gate {
         },
       };
       const leaveLine = (): void => {
+        this.#count();
         const at = this.#waiting.indexOf(waiter);
         if (at >= 0) this.#waiting.splice(at, 1);
         this.#changed();
@@ -90,10 +113,20 @@ export class Gate {
   }
 
   leave(): void {
+    this.#count();
     const next = this.#waiting.shift();
     if (next) next.enter();
     else this.#running -= 1;
     this.#changed();
+  }
+
+  /** Counts the time since the last change: to be called before the next. */
+  #count(): void {
+    const now = this.#clock.now();
+    const ms = now - this.#countedAtMs;
+    this.#countedAtMs = now;
+    this.#queuedMs += ms * this.#waiting.length;
+    if (this.#running > 0) this.#occupiedMs += ms;
   }
 
   #changed(): void {

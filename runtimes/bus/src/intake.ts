@@ -177,6 +177,7 @@ export class Intake {
             payload: within(payload, `result of ${fn}`),
             machine: this.#options.machine,
             instance: this.#options.instance,
+            tookMs: this.#options.clock.now() - a.startedAtMs,
           };
         } finally {
           gate.leave();

@@ -57,7 +57,7 @@ async function worker(
     options.instance ?? 'w1',
     options.at,
   );
-  const gate = new Gate(options.concurrency ?? 8);
+  const gate = new Gate(options.concurrency ?? 8, performance);
   const ran: string[] = [];
   const problems: string[] = [];
   const dead: (readonly [DeadWork, string])[] = [];

@@ -146,7 +146,7 @@ export class World {
       instance,
       options.at,
     );
-    const gate = new Gate(options.concurrency ?? 64);
+    const gate = new Gate(options.concurrency ?? 64, performance);
     const seen: string[] = [];
     const intake = new Intake({
       machine: options.at?.[0] ?? 'hub',

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CallMachine, LINK_WAIT_MS, LOST_AFTER_MS, NO_ROOM, SENDS_LIMIT, backoffMs } from './calls.ts';
+import {
+  CallMachine,
+  LINK_WAIT_MS,
+  LOST_AFTER_MS,
+  NO_ROOM,
+  ROOM_PAUSE_LIMIT_MS,
+  SENDS_LIMIT,
+  backoffMs,
+} from './calls.ts';
 import type { CallStep, CallTerms } from './calls.ts';
 import { CallError } from './errors.ts';
 import type { ErrorCode } from './errors.ts';
@@ -216,6 +224,22 @@ describe('nobody there, or no room', () => {
   it('a life sign of the first send ends the wait for room', () => {
     const s = new Story().after(RESEND_AFTER_MS).hears(FULL).hears(ACCEPTED).after(60).waits();
     s.hears(RESULT).succeeds();
+  });
+  it('ends a call at once whose caller has somewhere else to go', () => {
+    const terms = { timeoutMs: 30_000, onNobody: 'GiveUp', retry: { ...RETRY, on: ['Overloaded'] } } as const;
+    const gaveUp = (s: Story): void => {
+      s.fails('Overloaded', /a → b: no instance listens/);
+      assert.equal(s.last.do === 'Settle' && !s.last.outcome.ok && s.last.outcome.foundNobody, true);
+    };
+    gaveUp(new Story(terms).nobody());
+    gaveUp(new Story(terms).hears(FULL).waits().after(ROOM_PAUSE_LIMIT_MS).sends().nobody());
+  });
+  it('is not told of a call that may run: it is never sent elsewhere as well', () => {
+    const terms = { timeoutMs: 30_000, onNobody: 'GiveUp' } as const;
+    new Story(terms).after(RESEND_AFTER_MS).sends().nobody().waits();
+    new Story(terms).hears(ACCEPTED).nobody().waits();
+    const lost = new Story(terms).disconnected().fails('ConnectionLost');
+    assert.equal(lost.last.do === 'Settle' && 'foundNobody' in lost.last.outcome, false);
   });
   it('Overloaded by the function itself is an error like others', () => {
     new Story().hears(error('Overloaded')).fails('Overloaded', /as said/);

@@ -10,6 +10,7 @@
  *  3. No answer and no sign of life within LOST_AFTER_MS settles the call: no caller hangs for the length of its timeout.
  *
  *            ┌── no responders / no room ──▶ NoRoom ──▶ (send again, until the deadline: Overloaded)
+ *            │        └── no responders, and the caller has somewhere else to go ──▶ settled
  *            ├── the link is down ─────────▶ NoLink ──▶ (send again, for LINK_WAIT_MS: BusUnavailable, ConnectionLost)
  *   Sent ────┼── Accepted, Alive ──────────▶ Accepted ── silence ──▶ CalleeLost ── retry? ──▶ Backoff ──▶ Sent
  *            ├── silence, ≤ 5 sends ───────▶ Sent
@@ -48,11 +49,21 @@ export interface CallTerms {
   /** The whole call, waiting and all attempts included. */
   readonly timeoutMs: number;
   readonly retry?: RetryTerms;
+  /** Where nobody listens: the call waits for room, unless its caller has somewhere else to go. */
+  readonly onNobody?: 'GiveUp';
 }
 
 export type Outcome =
-  | { readonly ok: true; readonly payload: Payload; readonly machine: string; readonly instance: string }
-  | { readonly ok: false; readonly error: CallError };
+  | {
+      readonly ok: true;
+      readonly payload: Payload;
+      readonly machine: string;
+      readonly instance: string;
+      /** How long the callee had it, in milliseconds, where it says so. */
+      readonly tookMs?: number;
+    }
+  /** `foundNobody`: given up where nobody listened, so it certainly ran nowhere. */
+  | { readonly ok: false; readonly error: CallError; readonly foundNobody?: true };
 
 export type CallStep =
   | { readonly do: 'Nothing' }
@@ -120,13 +131,11 @@ export class CallMachine {
     if (this.#phase === 'Settled') return NOTHING;
     if (attempt !== this.#attempt && answer.kind !== 'Result') return NOTHING;
     switch (answer.kind) {
-      case 'Result':
-        return this.#settle({
-          ok: true,
-          payload: answer.payload,
-          machine: answer.machine,
-          instance: answer.instance,
-        });
+      case 'Result': {
+        const { payload, machine, instance, tookMs } = answer;
+        const outcome = { ok: true, payload, machine, instance } as const;
+        return this.#settle(tookMs === undefined ? outcome : { ...outcome, tookMs });
+      }
       case 'Error':
         if (answer.error.code === 'Overloaded' && answer.error.reason === NO_ROOM)
           return this.#waitForRoom(nowMs);
@@ -156,7 +165,11 @@ export class CallMachine {
   /** The server says that nobody listens: nobody is there, or all are full (D17). */
   noResponders(nowMs: number): CallStep {
     if (this.#phase !== 'Sent') return NOTHING;
-    if (this.#sends === 1) return this.#waitForRoom(nowMs);
+    if (this.#sends === 1) {
+      if (this.#terms.onNobody === undefined) return this.#waitForRoom(nowMs);
+      const error = this.#error('Overloaded', 'no instance listens');
+      return this.#settle({ ok: false, error, foundNobody: true });
+    }
     // A resend may find nobody while the first send still runs, and is about to say so.
     this.#foundNobody = true;
     this.#nextAtMs = Math.min(this.#nextAtMs, nowMs + this.#resendAfterMs);

@@ -60,8 +60,9 @@ const answers: fc.Arbitrary<Answer> = fc.oneof(
       payload: fc.record({ contentType: word, bytes }, PLAIN),
       machine: word,
       instance: word,
+      tookMs: fc.integer({ min: 0, max: 1e9 }).map((us) => us / 1000),
     },
-    PLAIN,
+    { requiredKeys: ['kind', 'payload', 'machine', 'instance'], ...PLAIN },
   ),
   fc.record(
     {

@@ -27,6 +27,7 @@ export const HEADER = {
   cancel: 'Sinter-Cancel',
   machine: 'Sinter-Machine',
   instance: 'Sinter-Instance',
+  tookMs: 'Sinter-Took-Ms',
   probe: 'Sinter-Probe',
   traceparent: 'traceparent',
   contentType: 'Content-Type',
@@ -72,6 +73,8 @@ export type Answer =
       readonly payload: Payload;
       readonly machine: string;
       readonly instance: string;
+      /** How long the callee had the call, in milliseconds; absent: it does not say. */
+      readonly tookMs?: number;
     }
   | { readonly kind: 'Error'; readonly error: CallError; readonly machine: string; readonly instance: string }
   | {
@@ -150,6 +153,7 @@ export function writeAnswer(h: HeaderWriter, answer: Answer): Uint8Array {
     case 'Result':
       h.set(HEADER.machine, answer.machine);
       h.set(HEADER.contentType, answer.payload.contentType);
+      if (answer.tookMs !== undefined) h.set(HEADER.tookMs, answer.tookMs.toFixed(3));
       return answer.payload.bytes;
     case 'Error':
       h.set(HEADER.machine, answer.machine);
@@ -169,13 +173,12 @@ export function readAnswer(h: HeaderReader | undefined, bytes: Uint8Array): Answ
   const instance = h.get(HEADER.instance);
   const machine = h.get(HEADER.machine);
   switch (h.get(HEADER.frame)) {
-    case 'Result':
-      return {
-        kind: 'Result',
-        payload: { contentType: h.get(HEADER.contentType) || BYTES_TYPE, bytes },
-        machine,
-        instance,
-      };
+    case 'Result': {
+      const payload = { contentType: h.get(HEADER.contentType) || BYTES_TYPE, bytes };
+      const tookMs = num(h.get(HEADER.tookMs));
+      const result = { kind: 'Result', payload, machine, instance } as const;
+      return tookMs >= 0 ? { ...result, tookMs } : result;
+    }
     case 'Error':
       return { kind: 'Error', error: CallError.fromWire(decodeError(bytes)), machine, instance };
     case 'Accepted':

@@ -35,7 +35,11 @@ export interface Histogram {
 /** Upper bounds in milliseconds: a factor of 1.25 apart from 0.05 ms to beyond 30 s. */
 export const HISTOGRAM_BOUNDS_MS: readonly number[] = Array.from({ length: 62 }, (_, i) => 0.05 * 1.25 ** i);
 
-/** What one instance saw since it last said so. Counts are of executions: every one is counted. */
+/**
+ * What one instance saw since it last said so. Counts are of executions: every one is counted. All that is not a count of
+ * something is a sum over those, so that windows of any number of instances can be added up. Optional fields are absent
+ * where they were not measured, as by hosts of an earlier version.
+ */
 export interface Observation extends InstanceKey {
   readonly version: number;
   readonly machine: string;
@@ -48,7 +52,14 @@ export interface Observation extends InstanceKey {
   readonly roots: Readonly<Record<string, number>>;
   readonly functions: readonly FunctionObservation[];
   readonly edges: readonly EdgeObservation[];
+  /** Root calls that ended. */
+  readonly entries?: readonly EntryObservation[];
+  /** Of the whole process, now. */
   readonly memoryBytes: number;
+  /** CPU time of the whole process: its functions, and what carries their calls. */
+  readonly cpuMs?: number;
+  /** At least one execution of any of its functions was under way. */
+  readonly occupiedMs?: number;
 }
 
 export interface FunctionObservation {
@@ -60,6 +71,25 @@ export interface FunctionObservation {
   readonly runMs: Histogram;
   /** Executions of a call id that had been executed here or was redelivered. */
   readonly repeated: number;
+  /** Before they ran: they waited for room. Not part of `runMs`. */
+  readonly queuedMs?: number;
+  /** Part of `runMs`: at least one `ctx.call` of theirs was open. */
+  readonly calleesMs?: number;
+  /** CPU time of the function's own threads. */
+  readonly cpuMs?: number;
+  /** Its threads ran or were ready to: CPU time, stretched by a CPU limit or by a machine that is full. */
+  readonly busyMs?: number;
+  /** Executions slept in a way that blocks a thread; not in `busyMs`. Absent where nothing can: then who waits blocks nobody. */
+  readonly sleptMs?: number;
+  /** At least one execution was under way; together with `runMs` this says how many were so at once. */
+  readonly occupiedMs?: number;
+  /** Memory of one of its threads, the largest that was seen: heap and buffers, or a WASM instance's own. */
+  readonly memoryBytes?: number;
+  readonly requestBytes?: number;
+  readonly responseBytes?: number;
+  /** Starts of this instance (1 or absent), and what the start of this function took from exec to serving. */
+  readonly starts?: number;
+  readonly startMs?: number;
 }
 
 export interface EdgeObservation {
@@ -70,4 +100,30 @@ export interface EdgeObservation {
   readonly calls: number;
   readonly failures: number;
   readonly roundTripMs: Histogram;
+  /** Calls that overlapped another call of the same execution. */
+  readonly parallel?: number;
+  readonly requestBytes?: number;
+  readonly responseBytes?: number;
+  /** Calls whose callee said how long it had them, and what they took beyond that. */
+  readonly answered?: number;
+  readonly overheadMs?: number;
+}
+
+/** Root calls of one entry under one revision that came in here: at a gateway by request, in a host from a queue. */
+export interface EntryObservation {
+  readonly function: string;
+  readonly revision: string;
+  readonly call: 'Sync' | 'Async';
+  /** That ended, failures included. */
+  readonly calls: number;
+  /** Of the calls from a queue those that came from outside of the graph, and not along an edge; absent: none, or `Sync`. */
+  readonly outside?: number;
+  readonly failures: number;
+  /** Calls that were drawn for this revision, found nobody who serves it, and ran under another one: counted there. */
+  readonly fellBack: number;
+  /** Of calls that did not fail, as the next two. */
+  readonly latencyMs: Histogram;
+  /** Sum of the natural logarithms of the latencies in milliseconds, and of their squares. */
+  readonly logSum: number;
+  readonly logSquares: number;
 }

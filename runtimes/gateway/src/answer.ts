@@ -30,6 +30,7 @@ export function answerResult(
   callId: string,
   payload: Payload,
   machine: string,
+  revision: string,
   traceparent: string,
 ): void {
   if (!answerable(res)) return;
@@ -42,6 +43,8 @@ export function answerResult(
     callId,
     'Sinter-Machine',
     SAFE.test(machine) ? machine : 'unknown',
+    'Sinter-Revision',
+    revision,
     'traceparent',
     traceparent,
     'X-Content-Type-Options',

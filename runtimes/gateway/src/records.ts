@@ -17,6 +17,7 @@ export function readRouteRecord(bytes: Uint8Array): RouteRecord {
   const r = parse(bytes);
   demand(Number.isInteger(r['generation']), 'generation is no whole number');
   demand(isText(r['current']), 'current is no text');
+  demand(r['candidate'] === undefined || isText(r['candidate']), 'candidate is no text');
   demand(isList(r['draining'], isText), 'draining is no list of texts');
   const { revisions } = r;
   demand(isObject(revisions) && Object.values(revisions).every(isRevision), 'a revision is not complete');

@@ -16,6 +16,8 @@ export interface Workflow extends WorkflowKey {
   route: RouteRecord | undefined;
   /** Functions of the current revision. */
   functions: ReadonlyMap<string, RouteFunction>;
+  /** Functions of the candidate; none where there is no candidate. */
+  candidateFunctions: ReadonlyMap<string, RouteFunction>;
 }
 
 export interface Candidate {
@@ -56,7 +58,8 @@ export class Table {
     const w = this.#workflow(key);
     if (route && w.route && route.generation <= w.route.generation) return;
     w.route = route;
-    w.functions = route ? functionsOf(route) : NO_FUNCTIONS;
+    w.functions = functionsOf(route, route?.current);
+    w.candidateFunctions = functionsOf(route, route?.candidate);
     this.#onRoute(w);
     this.#dropEmpty(w);
   }
@@ -84,7 +87,8 @@ export class Table {
     let w = this.#workflows.get(token);
     if (!w) {
       const { namespace, workflow } = key;
-      w = { namespace, workflow, entry: undefined, route: undefined, functions: NO_FUNCTIONS };
+      const functions = { functions: NO_FUNCTIONS, candidateFunctions: NO_FUNCTIONS };
+      w = { namespace, workflow, entry: undefined, route: undefined, ...functions };
       this.#workflows.set(token, w);
     }
     return w;
@@ -111,8 +115,12 @@ export class Table {
   }
 }
 
-function functionsOf(route: RouteRecord): ReadonlyMap<string, RouteFunction> {
-  const units = route.revisions[route.current]?.units ?? [];
+function functionsOf(
+  route: RouteRecord | undefined,
+  revision: string | undefined,
+): ReadonlyMap<string, RouteFunction> {
+  const units = route?.revisions[revision ?? '']?.units;
+  if (!units) return NO_FUNCTIONS;
   return new Map(units.flatMap((unit) => unit.functions.map((fn) => [fn.name, fn])));
 }
 

@@ -162,7 +162,7 @@ async function startUnit(
     inbox: unitInbox({ ...unit, instance }),
     name: 'test unit',
   });
-  const gates = new Map(FUNCTIONS.map((fn) => [fn as string, new Gate(64)]));
+  const gates = new Map(FUNCTIONS.map((fn) => [fn as string, new Gate(64, performance)]));
   const gateOf = (fn: string) => gates.get(fn);
   const seen: { fn: string; call: Call }[] = [];
   const cancelled: string[] = [];
@@ -187,7 +187,7 @@ async function startUnit(
     session,
     workflow: WORKFLOW,
     function: 'later',
-    gate: new Gate(8),
+    gate: new Gate(8, performance),
     retryOf: () => ({ attempts: 1, on: [], backoffSeconds: 1, maxBackoffSeconds: 1 }),
     run: runWork,
     onProblem: () => undefined,

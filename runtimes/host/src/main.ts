@@ -33,6 +33,7 @@ async function main(ended: AbortSignal, started: (unit: Promise<Unit>) => void):
     environments: takeEnvironments(process.env, bootstrap.functions),
     pull: takePullSettings(process.env),
     clock: performance,
+    startedAtMs: 0, // this clock begins with the process
     wallClock: Date.now,
     ended,
     onShutOut: endShutOut,

@@ -25,7 +25,7 @@ const never = new AbortController().signal;
 const offTheBus = {} as unknown as Session & Caller;
 
 function rig(run: Local['run'], edge: Partial<RouteEdge> = {}, concurrency = 1) {
-  const gate = new Gate(concurrency);
+  const gate = new Gate(concurrency, performance);
   const recorder = new Recorder(0);
   const fn = (name: string) => ({
     name,
@@ -83,7 +83,7 @@ describe('a call inside the process', () => {
       ['root', 'r1', 'a', 2, 1, 'trace'],
     );
     assert.notEqual(head?.callId, 'c');
-    const at = { machine: 'm', architecture: 'amd64', routeGeneration: 1 };
+    const at = { machine: 'm', architecture: 'amd64', routeGeneration: 1, memoryBytes: 0 };
     const key = { namespace: 'n', workflow: 'w', unit: 'u', instance: 'i' };
     assert.deepEqual(
       recorder.take(key, at, 1).edges.map((e) => [e.channel, e.calls]),
@@ -195,5 +195,65 @@ describe('a call inside the process', () => {
       code: 'NoSuchFunction',
       message: /not live any more/,
     });
+  });
+});
+
+describe('what an execution waited for', () => {
+  const rigged = () => {
+    const open: (() => void)[] = [];
+    const { outgoings, recorder } = rig(
+      () =>
+        new Promise<Payload>((resolve) => {
+          open.push(() => {
+            resolve(PAYLOAD);
+          });
+        }),
+      {},
+      8,
+    );
+    const asking = outgoings.of('a', HEAD, performance.now() + 60_000);
+    const call = (): Promise<Payload> => asking.call('b', PAYLOAD, { signal: never });
+    const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30));
+    return { open, asking, call, turn, recorder };
+  };
+  const edgeOf = (recorder: Recorder) => {
+    const at = { machine: 'm', architecture: 'amd64', routeGeneration: 1, memoryBytes: 0 };
+    return recorder.take({ namespace: 'n', workflow: 'w', unit: 'u', instance: 'i' }, at, 1).edges[0];
+  };
+
+  it('counts once where calls overlap, and they count as parallel', async () => {
+    const { open, asking, call, turn, recorder } = rigged();
+    const startedAt = performance.now();
+    const calls = [call(), call()];
+    await turn();
+    open[0]?.();
+    await turn();
+    const whileOpen = asking.awaitedMs(performance.now());
+    open[1]?.();
+    await Promise.all(calls);
+    const endedAt = performance.now();
+    const awaitedMs = asking.awaitedMs(endedAt);
+    assert.ok(whileOpen >= 55 && awaitedMs >= whileOpen && awaitedMs <= endedAt - startedAt);
+    const edge = edgeOf(recorder);
+    assert.deepEqual([edge?.calls, edge?.parallel], [2, 2]);
+    assert.deepEqual([edge?.requestBytes, edge?.responseBytes, edge?.answered], [2, 2, 2]);
+  });
+
+  it('does not count what lies between calls in turn, and they are not parallel', async () => {
+    const { open, asking, call, turn, recorder } = rigged();
+    const took: number[] = [];
+    for (const i of [0, 1]) {
+      const startedAt = performance.now();
+      const one = call();
+      await turn();
+      open[i]?.();
+      await one;
+      took.push(performance.now() - startedAt);
+      await turn();
+    }
+    const awaitedMs = asking.awaitedMs(performance.now());
+    const most = took.reduce((a, b) => a + b);
+    assert.ok(awaitedMs >= 55 && awaitedMs <= most, JSON.stringify({ awaitedMs, took }));
+    assert.equal(edgeOf(recorder)?.parallel, 0);
   });
 });

@@ -2,7 +2,8 @@
  * Calls that leave a function: judged by the declared edges, then taken inside the process or to the bus (D4, D11).
  *
  * Owns: the edge check and its message, the time that a call on may take, the choice of channel, and the same retries on
- * either. Invariant: a function cannot tell by an answer which channel was taken.
+ * either, and for how long an execution waited for its callees.
+ * Invariant: a function cannot tell by an answer which channel was taken.
  */
 import { CallError, HOPS_LIMIT, backoffMs, newId } from '@sinter/contract';
 import type {
@@ -20,7 +21,7 @@ import type {
 } from '@sinter/contract';
 import { sendWork } from '@sinter/bus';
 import type { Caller, Clock, Gate, Recorder, Session } from '@sinter/bus';
-import type { Outgoing } from './threads/runtime.ts';
+import type { LogLevel, Outgoing } from './threads/runtime.ts';
 import type { LogLine } from './log.ts';
 
 /** What an async edge without `retry` of its own gets. */
@@ -59,38 +60,31 @@ export class Outgoings {
   }
 
   /** What `fn` may ask for while it runs the call with this head, until `deadlineAtMs` by the clock. */
-  of(fn: string, head: CallHead, deadlineAtMs: number): Outgoing {
-    return {
-      call: (callee, payload, { timeoutMs, signal }) =>
-        this.#call(
-          fn,
-          callee,
-          payload,
-          head,
-          Math.min(timeoutMs ?? Infinity, deadlineAtMs - this.#options.clock.now()),
-          signal,
-        ),
-      send: (callee, payload, { key }) => this.#send(fn, callee, payload, head, key),
-      log: (level, text) => {
-        this.#options.log(level, text, { function: fn, callId: head.callId });
-      },
-    };
+  of(fn: string, head: CallHead, deadlineAtMs: number): Asking {
+    return new Asking(this, fn, head, deadlineAtMs);
   }
 
-  async #call(
-    fn: string,
+  log(level: LogLevel, text: string, fn: string, callId: string): void {
+    this.#options.log(level, text, { function: fn, callId });
+  }
+
+  /** Calls on for an execution; `askedMs` is the time that it wants to give the call. */
+  async call(
+    asking: Asking,
     callee: string,
     payload: Payload,
-    head: CallHead,
-    leftMs: number,
+    askedMs: number | undefined,
     signal: AbortSignal,
   ): Promise<Payload> {
+    const { fn, head } = asking;
+    const startedAt = this.#options.clock.now();
+    const leftMs = Math.min(askedMs ?? Infinity, asking.deadlineAtMs - startedAt);
     const revision = this.#revision(head.revision);
     const edge = edgeOf(revision, fn, callee, 'Sync');
     const terms = termsOf(edge, revision, callee, leftMs);
     const next = nextHead(fn, head);
-    const startedAt = this.#options.clock.now();
     const local = this.#options.local(callee);
+    asking.begins(startedAt);
     const outcome =
       local && !this.#spills(local, revision, callee)
         ? await this.#callHere(local, `${fn} → ${callee}`, next, payload, terms, signal)
@@ -101,15 +95,12 @@ export class Outgoings {
             terms,
             signal,
           );
+    const endedAt = this.#options.clock.now();
+    asking.ends(endedAt);
     const channel = channelOf(outcome, local !== undefined, this.#options.machine);
-    this.#options.recorder.called(
-      fn,
-      callee,
-      head.revision,
-      channel,
-      this.#options.clock.now() - startedAt,
-      outcome.ok,
-    );
+    this.#options.recorder
+      .calls(fn, callee, head.revision, channel)
+      .add(endedAt - startedAt, outcome, payload.bytes.byteLength, asking.overlappedSince(startedAt));
     if (outcome.ok) return outcome.payload;
     throw outcome.error;
   }
@@ -120,11 +111,10 @@ export class Outgoings {
     return termsIn(revision).functions.get(callee)?.served === true;
   }
 
-  async #send(
-    fn: string,
+  async send(
+    { fn, head }: Asking,
     callee: string,
     payload: Payload,
-    head: CallHead,
     key: string | undefined,
   ): Promise<string> {
     const edge = edgeOf(this.#revision(head.revision), fn, callee, 'Async');
@@ -143,7 +133,8 @@ export class Outgoings {
       return next.callId;
     } finally {
       const ms = this.#options.clock.now() - startedAt;
-      this.#options.recorder.called(fn, callee, head.revision, 'Queue', ms, ok);
+      const edge = this.#options.recorder.calls(fn, callee, head.revision, 'Queue');
+      edge.add(ms, { ok }, payload.bytes.byteLength);
     }
   }
 
@@ -186,7 +177,8 @@ export class Outgoings {
     const failed = (error: CallError): Outcome => ({ ok: false, error });
     if (call.head.hops >= HOPS_LIMIT)
       return failed(new CallError('TooManyHops', `${what}: a chain has at most ${String(HOPS_LIMIT)} calls`));
-    const deadlineAtMs = this.#options.clock.now() + call.head.timeoutMs;
+    const startedAt = this.#options.clock.now();
+    const deadlineAtMs = startedAt + call.head.timeoutMs;
     const entered = await this.#enter(local.gate, call.head.timeoutMs, signal);
     if (entered === 'Cancelled')
       return failed(new CallError('Cancelled', `${what}: cancelled by its caller`));
@@ -198,7 +190,8 @@ export class Outgoings {
       // What was waited for room is gone from the call's time.
       const timeoutMs = Math.max(1, deadlineAtMs - this.#options.clock.now());
       const payload = await local.run({ ...call, head: { ...call.head, timeoutMs } }, signal);
-      return { ok: true, payload, machine: this.#options.machine, instance: '' };
+      const tookMs = this.#options.clock.now() - startedAt;
+      return { ok: true, payload, machine: this.#options.machine, instance: '', tookMs };
     } catch (thrown) {
       return failed(CallError.from(thrown));
     } finally {
@@ -217,6 +210,59 @@ export class Outgoings {
     const entered = await gate.enter(waiting);
     if (entered) return 'Entered';
     return waiting.reason === signal.reason ? 'Cancelled' : 'Overloaded';
+  }
+}
+
+/** What one execution asks for, and for how long it waited for what it had asked. */
+export class Asking implements Outgoing {
+  readonly fn: string;
+  readonly head: CallHead;
+  readonly deadlineAtMs: number;
+  readonly #outgoings: Outgoings;
+  #open = 0;
+  #openSinceMs = 0;
+  #awaitedMs = 0;
+  /** When a call began while another one was open, for the last time. */
+  #overlapAtMs = -Infinity;
+
+  constructor(outgoings: Outgoings, fn: string, head: CallHead, deadlineAtMs: number) {
+    this.#outgoings = outgoings;
+    this.fn = fn;
+    this.head = head;
+    this.deadlineAtMs = deadlineAtMs;
+  }
+
+  call(callee: string, payload: Payload, { timeoutMs, signal }: Parameters<Outgoing['call']>[2]) {
+    return this.#outgoings.call(this, callee, payload, timeoutMs, signal);
+  }
+
+  send(callee: string, payload: Payload, { key }: Parameters<Outgoing['send']>[2]) {
+    return this.#outgoings.send(this, callee, payload, key);
+  }
+
+  log(level: LogLevel, text: string): void {
+    this.#outgoings.log(level, text, this.fn, this.head.callId);
+  }
+
+  begins(nowMs: number): void {
+    if (this.#open > 0) this.#overlapAtMs = nowMs;
+    else this.#openSinceMs = nowMs;
+    this.#open += 1;
+  }
+
+  ends(nowMs: number): void {
+    this.#open -= 1;
+    if (this.#open === 0) this.#awaitedMs += nowMs - this.#openSinceMs;
+  }
+
+  /** Has a call that began then overlapped another one? */
+  overlappedSince(startedAtMs: number): boolean {
+    return this.#overlapAtMs >= startedAtMs;
+  }
+
+  /** For how long at least one call has been open, in milliseconds. */
+  awaitedMs(nowMs: number): number {
+    return this.#awaitedMs + (this.#open > 0 ? nowMs - this.#openSinceMs : 0);
   }
 }
 

@@ -37,6 +37,7 @@ import type { Bootstrap, Clock, DeadWork, Link, PulledWork, Rider } from '@sinte
 import { finishedRecord, putCallRecord, runningRecord, storeCallRecord } from './callRecords.ts';
 import type { PullSettings } from './images/settings.ts';
 import type { LogLine } from './log.ts';
+import { Meter, Occupancy } from './meter.ts';
 import { DEFAULT_ASYNC_RETRY, Outgoings } from './outgoing.ts';
 import { startFunction } from './threads/runtime.ts';
 import type { FunctionRuntime } from './threads/runtime.ts';
@@ -52,6 +53,8 @@ export interface UnitOptions {
   /** With what images are pulled; absent: without credentials. */
   readonly pull?: PullSettings;
   readonly clock: Clock;
+  /** When this process was started, by the clock. */
+  readonly startedAtMs?: number;
   /** Milliseconds since 1970, for what people read. */
   readonly wallClock: () => number;
   /** Told to end: what still waits to be deployed need not wait any longer. */
@@ -67,9 +70,14 @@ interface Hosted {
   readonly artifact: string;
   readonly gate: Gate;
   readonly runtime: FunctionRuntime;
+  readonly meter: Meter;
+  /** What its loading took, in milliseconds. */
+  loadMs: number;
 }
 
 const OBSERVE_MS = 1_000;
+/** A thread that does not answer within this time is told of in the next observation. */
+const MEASURE_LIMIT_MS = 100;
 const NEAREST_MS = 30_000;
 const ROUTE_WAIT_MS = 30_000;
 const NO_PULL: PullSettings = { configs: [], insecure: [] };
@@ -95,6 +103,9 @@ export class Unit implements Rider {
   #stopping = false;
   #adopting: Promise<void> = Promise.resolve();
   #renewals: { unsubscribe(): void } | undefined;
+  readonly #occupancy = new Occupancy();
+  /** CPU time of this process that has been told. */
+  #toldCpuMs = 0;
   #firstRoute: (route: RouteRecord) => void = () => undefined;
 
   private constructor(options: UnitOptions, session: Session) {
@@ -192,6 +203,7 @@ export class Unit implements Rider {
     const pulling = Promise.all([...this.#pullers.values()].map((p) => p.stop()));
     const drained = this.#drained(limitMs);
     await Promise.race([Promise.all([pulling, drained]), this.#wait(limitMs)]);
+    await this.#measure();
     this.#observe();
     await this.#session.link.flush().catch(() => undefined);
     await this.#abandon();
@@ -217,9 +229,10 @@ export class Unit implements Rider {
     const adopted = this.#adopt(this.#route ?? route);
     this.#adopting = adopted.catch(() => undefined);
     await adopted;
+    this.#recordStart(route);
     this.#timers.push(
       setInterval(() => {
-        if (this.#recorder.isDue(this.#options.clock.now())) this.#observe();
+        if (this.#recorder.isDue(this.#options.clock.now())) void this.#measure().then(() => this.#observe());
       }, OBSERVE_MS),
       setInterval(() => {
         this.#announce(this.#state);
@@ -283,7 +296,8 @@ export class Unit implements Rider {
   }
 
   async #loadFunction(spec: RouteFunction): Promise<void> {
-    const { bootstrap } = this.#options;
+    const { bootstrap, clock } = this.#options;
+    const startedAt = clock.now();
     const artifact = spec.artifacts.find((a) => a.architecture === bootstrap.architecture);
     if (!artifact)
       throw new CallError(
@@ -304,9 +318,23 @@ export class Unit implements Rider {
         this.#options.log(level, text, { function: spec.name });
       },
     );
-    const hosted: Hosted = { spec, artifact: artifact.name, gate: new Gate(spec.concurrency), runtime };
+    const gate = new Gate(spec.concurrency, clock);
+    const meter = new Meter(gate, runtime);
+    const hosted: Hosted = { spec, artifact: artifact.name, gate, runtime, meter, loadMs: 0 };
     this.#functions.set(spec.name, hosted);
     await runtime.ready;
+    hosted.loadMs = clock.now() - startedAt;
+  }
+
+  /** What each function would have taken from exec to serving without the others. */
+  #recordStart(route: RouteRecord): void {
+    const { clock, startedAtMs } = this.#options;
+    const [revision] = this.#revisionsIn(route);
+    if (startedAtMs === undefined || revision === undefined) return;
+    const hosted = [...this.#functions.values()];
+    const restMs = clock.now() - startedAtMs - Math.max(0, ...hosted.map((f) => f.loadMs));
+    for (const { spec, artifact, loadMs } of hosted)
+      this.#recorder.executions(spec.name, revision, artifact).started(restMs + loadMs);
   }
 
   /** A function's code: from the bus, or out of an image with the tenant's own credentials (D18). */
@@ -391,6 +419,8 @@ export class Unit implements Rider {
     this.#recorder.rootBegins(revision);
     const ofEntry = isEntry(work.caller);
     const { callId } = work.call.head;
+    const startedAt = this.#options.clock.now();
+    let ok = false;
     try {
       if (ofEntry) putCallRecord(this.#session.link, this.#key, runningRecord(fn, { ...work, callId }));
       const head = { ...work.call.head, revision, timeoutMs: hosted.spec.timeoutSeconds * 1000 };
@@ -401,7 +431,10 @@ export class Unit implements Rider {
       const failed = end instanceof CallError;
       if (ofEntry && (!failed || work.last)) await this.#recordEnd(fn, { ...work, callId }, end);
       if (failed) throw end;
+      ok = true;
     } finally {
+      const ms = this.#options.clock.now() - startedAt;
+      this.#recorder.entries(fn, revision, 'Async').add(ms, ok, ofEntry);
       this.#recorder.rootEnds(revision);
     }
   }
@@ -422,17 +455,26 @@ export class Unit implements Rider {
     if (!hosted) throw new CallError('NoSuchFunction', `unit ${this.#key.unit} has no function '${fn}'`);
     const startedAt = this.#options.clock.now();
     const limitMs = Math.min(call.head.timeoutMs, hosted.spec.timeoutSeconds * 1000);
-    let ok = false;
+    const asking = this.#outgoings.of(fn, call.head, startedAt + limitMs);
+    let output: Payload | undefined;
+    this.#occupancy.begins(startedAt);
     try {
-      const payload = await hosted.runtime.invoke(
+      output = await hosted.runtime.invoke(
         { callId: call.head.callId, input: call.payload, timeoutMs: limitMs, signal },
-        this.#outgoings.of(fn, call.head, startedAt + limitMs),
+        asking,
       );
-      ok = true;
-      return payload;
+      return output;
     } finally {
-      const ms = this.#options.clock.now() - startedAt;
-      this.#recorder.executed(fn, call.head.revision, hosted.artifact, ms, ok, repeated);
+      const endedAt = this.#options.clock.now();
+      this.#occupancy.ends(endedAt);
+      this.#recorder.executions(fn, call.head.revision, hosted.artifact).add({
+        ok: output !== undefined,
+        ms: endedAt - startedAt,
+        calleesMs: asking.awaitedMs(endedAt),
+        repeated,
+        requestBytes: call.payload.bytes.byteLength,
+        responseBytes: output?.bytes.byteLength ?? 0,
+      });
     }
   }
 
@@ -488,13 +530,32 @@ export class Unit implements Rider {
     this.#session.link.publish(liveSubject(this.#key), encoder.encode(JSON.stringify(announcement)));
   }
 
+  /** Asks gates and threads what they have used. */
+  async #measure(): Promise<void> {
+    const reading = [...this.#functions].map(async ([fn, { meter }]) => {
+      this.#recorder.used(fn, await meter.read());
+    });
+    await Promise.race([Promise.all(reading), this.#wait(MEASURE_LIMIT_MS)]);
+  }
+
   /** While cut off nothing is said, and counting goes on. */
   #observe(): void {
     if (!this.#session.link.up) return;
     const { machine, architecture } = this.#options.bootstrap;
     const routeGeneration = this.#route?.generation ?? 0;
-    const at = { machine, architecture, routeGeneration };
-    publishObservation(this.#session.link, this.#recorder.take(this.#key, at, this.#options.clock.now()));
+    const nowMs = this.#options.clock.now();
+    const { user, system } = process.cpuUsage();
+    const cpuMs = (user + system) / 1_000;
+    const at = {
+      machine,
+      architecture,
+      routeGeneration,
+      memoryBytes: process.memoryUsage.rss(),
+      cpuMs: cpuMs - this.#toldCpuMs,
+      occupiedMs: this.#occupancy.take(nowMs),
+    };
+    this.#toldCpuMs = cpuMs;
+    publishObservation(this.#session.link, this.#recorder.take(this.#key, at, nowMs));
   }
 
   async #drained(limitMs: number): Promise<void> {

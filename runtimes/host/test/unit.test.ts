@@ -13,7 +13,8 @@ import {
   newId,
   unitInbox,
 } from '@sinter/contract';
-import type { CallRecord, RouteRecord, RouteRevision, UnitScope } from '@sinter/contract';
+import type { CallRecord, Observation, RouteRecord, RouteRevision, UnitScope } from '@sinter/contract';
+import { listenToInstances } from '../../../operator/src/bus/listen.ts';
 import { putModule } from '../../../operator/src/bus/modules.ts';
 import {
   hubManager,
@@ -70,10 +71,10 @@ let worlds = 0;
 async function world() {
   const w = { namespace: NAMESPACE, workflow: `wf${String(++worlds)}` };
   await provisionAsync(nc, w, [{ fn: 'work' }]);
-  const revision: RouteRevision = {
+  const revisionOf = (unit: string): RouteRevision => ({
     units: [
       {
-        name: 'unit',
+        name: unit,
         functions: [
           {
             name: 'work',
@@ -90,11 +91,15 @@ async function world() {
       },
     ],
     edges: [],
-  };
+  });
   let sequence = 0;
   let generation = 0;
-  const route = async (current: string, draining: readonly string[] = []): Promise<void> => {
-    const revisions = Object.fromEntries([current, ...draining].map((hash) => [hash, revision]));
+  const route = async (
+    current: string,
+    draining: readonly string[] = [],
+    over: Partial<RouteRecord> = {},
+  ): Promise<void> => {
+    const revisions = Object.fromEntries([current, ...draining].map((hash) => [hash, revisionOf('unit')]));
     const record: RouteRecord = {
       ...w,
       version: CONTRACT_VERSION,
@@ -102,14 +107,15 @@ async function world() {
       current,
       draining,
       revisions,
+      ...over,
     };
     const written = await book.routes.write(record, sequence);
     if (written.kind === 'Conflict') assert.fail('somebody else wrote');
     ({ sequence } = written);
   };
-  const scope: UnitScope = { ...w, unit: 'unit', functions: ['work'], edges: [], asyncFunctions: ['work'] };
   const problems: string[] = [];
-  const start = (instance: string): Promise<Unit> => {
+  const start = (instance: string, unit = 'unit'): Promise<Unit> => {
+    const scope: UnitScope = { ...w, unit, functions: ['work'], edges: [], asyncFunctions: ['work'] };
     const { jwt, seed } = bus.signUnit(scope);
     return Unit.start({
       bootstrap: {
@@ -178,7 +184,7 @@ async function world() {
     await Promise.all(units.map((u) => u.stop(5_000)));
     await Promise.all([session.close(), gateway.close()]);
   };
-  return { w, route, start, call, send, recordOf, problems, end };
+  return { w, route, revisionOf, start, call, send, recordOf, problems, end };
 }
 
 describe('a unit', { concurrency: 3 }, () => {
@@ -235,6 +241,46 @@ describe('a unit', { concurrency: 3 }, () => {
     assert.deepEqual([...new Set(got)], ['{"did":20}']);
     assert.ok(got.length > 100, String(got.length));
     await t.end(unit);
+  });
+
+  it('of a candidate pulls async work while it has a share, as a root under its own revision', async () => {
+    const t = await world();
+    const seen: Observation[] = [];
+    const listening = listenToInstances(nc, {
+      onAnnouncement: () => undefined,
+      onObservation: (o) => {
+        if (o.workflow === t.w.workflow) seen.push(o);
+      },
+    });
+    const ranUnder = (unit: string): ReadonlySet<string> =>
+      new Set(seen.filter((o) => o.unit === unit).flatMap((o) => o.functions.map((f) => f.revision)));
+    const revisions = { r1: t.revisionOf('unit'), r2: t.revisionOf('tried') };
+    const trying = (weightPercent: number): Promise<void> =>
+      t.route('r1', [], { candidate: 'r2', weightPercent, revisions });
+    await trying(0);
+    const tried = await t.start('i2', 'tried');
+    const early = await t.send('early');
+    await new Promise((resolve) => setTimeout(resolve, 300)); // nothing may come, so there is nothing to wait for
+    assert.equal((await t.recordOf(early))?.state, undefined, 'without a share it takes nothing');
+    await trying(5);
+    await until('with one it does', async () => (await t.recordOf(early))?.state === 'Succeeded');
+    await until('that is told', () => ranUnder('tried').size > 0);
+    assert.deepEqual(ranUnder('tried'), new Set(['r2']));
+    const current = await t.start('i1');
+    await t.route('r1', ['r2'], { revisions });
+    await new Promise((resolve) => setTimeout(resolve, 2_500)); // what it had asked for before may still come
+    const late = await Promise.all(Array.from({ length: 20 }, () => t.send('late')));
+    for (const id of late) await until('it ran', async () => (await t.recordOf(id))?.state === 'Succeeded');
+    await until('that is told', () => ranUnder('unit').size > 0);
+    assert.deepEqual(ranUnder('unit'), new Set(['r1']));
+    await t.end(tried, current);
+    listening.stop();
+    const executions = seen.flatMap((o) => (o.unit === 'tried' ? o.functions : []));
+    assert.equal(
+      executions.reduce((n, f) => n + f.executions, 0),
+      1,
+      'withdrawn, it takes nothing more',
+    );
   });
 
   it('records of async work of an entry how it ends, before that is acknowledged', async () => {

@@ -20,11 +20,14 @@ import type { Payload } from '@sinter/contract';
 import { Backoff } from './backoff.ts';
 import { cancelledBy, closing, outOfMemory, threadLost, timedOut } from './losses.ts';
 import { MemoryWatch, resourceLimits } from './memoryWatch.ts';
+import type { Sample } from './memoryWatch.ts';
 import { copied, transferOf } from './protocol.ts';
 import type { FromJs, ToJs } from './protocol.ts';
 import type { FunctionRuntime, FunctionSpec, Invocation, Log, Outgoing, RuntimeStats } from './runtime.ts';
 import { Thread } from './thread.ts';
 import type { Loss } from './thread.ts';
+import { Usage } from './usage.ts';
+import type { RuntimeUse } from './usage.ts';
 
 /** A thread that has not answered this long after a deadline is stuck. */
 export const ANSWER_LIMIT_MS = 1_000;
@@ -55,6 +58,7 @@ export class JavaScriptRuntime implements FunctionRuntime {
   /** Settled calls that the thread has not acknowledged, with the timer of their last moment. */
   readonly #unacknowledged = new Map<number, NodeJS.Timeout>();
   readonly #backoff = new Backoff();
+  readonly #usage = new Usage('JavaScript');
   #thread: JsThread | undefined;
   #watch: MemoryWatch | undefined;
   #starting: NodeJS.Timeout | undefined;
@@ -85,6 +89,10 @@ export class JavaScriptRuntime implements FunctionRuntime {
 
   get stats(): RuntimeStats {
     return { restarts: Math.max(0, this.#starts - 1), inFlight: this.#calls.size };
+  }
+
+  use(): Promise<RuntimeUse> {
+    return this.#usage.read();
   }
 
   invoke(invocation: Invocation, outgoing: Outgoing): Promise<Payload> {
@@ -305,7 +313,7 @@ export class JavaScriptRuntime implements FunctionRuntime {
       },
       {
         loaded: () => {
-          this.#loaded();
+          this.#loaded(thread);
         },
         refused: (error) => {
           this.#notLoaded(error, error);
@@ -321,14 +329,19 @@ export class JavaScriptRuntime implements FunctionRuntime {
     );
     this.#thread = thread;
     const isBusy = (): boolean => !thread.loaded || this.#calls.size + this.#unacknowledged.size > 0;
-    this.#watch = new MemoryWatch(thread.worker, memoryBytes, isBusy, () => {
+    const exceeded = (): void => {
       if (thread.loaded) this.#lose(thread, outOfMemory(memoryBytes));
       else this.#notLoaded(this.#loadFailed({ kind: 'OutOfMemory' }));
-    });
+    };
+    const seen = ({ heapBytes, bufferBytes }: Sample): void => {
+      this.#usage.saw(heapBytes + bufferBytes);
+    };
+    this.#watch = new MemoryWatch(thread.worker, memoryBytes, isBusy, exceeded, seen);
     this.#watch.wake();
   }
 
-  #loaded(): void {
+  #loaded(thread: JsThread): void {
+    this.#usage.follow(thread.worker);
     this.#everLoaded = true;
     this.#refusal = undefined;
     this.#lastLoss = undefined;
@@ -374,6 +387,7 @@ export class JavaScriptRuntime implements FunctionRuntime {
     this.#watch?.stop();
     for (const timer of this.#unacknowledged.values()) clearTimeout(timer);
     this.#unacknowledged.clear();
+    if (thread) this.#usage.leave(thread.worker);
     await thread?.end();
   }
 

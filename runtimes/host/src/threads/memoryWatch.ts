@@ -58,21 +58,29 @@ export class MemoryJudge {
 const isAbove = ({ heapBytes, bufferBytes }: Sample, limitBytes: number): boolean =>
   heapBytes > limitBytes || heapBytes + bufferBytes > limitBytes + BUFFER_GARBAGE_BYTES;
 
-/** Samples a thread while it is busy (an idle one costs nothing); calls `exceeded` once and stops. */
+/** Samples a thread while it is busy (an idle one costs nothing), tells `seen`; calls `exceeded` once and stops. */
 export class MemoryWatch {
   readonly #worker: Worker;
   readonly #judge: MemoryJudge;
   readonly #isBusy: () => boolean;
   readonly #exceeded: () => void;
+  readonly #seen: (sample: Sample) => void;
   #timer: NodeJS.Timeout | undefined;
   #asking = false;
   #stopped = false;
 
-  constructor(worker: Worker, limitBytes: number, isBusy: () => boolean, exceeded: () => void) {
+  constructor(
+    worker: Worker,
+    limitBytes: number,
+    isBusy: () => boolean,
+    exceeded: () => void,
+    seen: (sample: Sample) => void,
+  ) {
     this.#worker = worker;
     this.#judge = new MemoryJudge(limitBytes);
     this.#isBusy = isBusy;
     this.#exceeded = exceeded;
+    this.#seen = seen;
   }
 
   /** To be called when the thread gets work. */
@@ -103,6 +111,7 @@ export class MemoryWatch {
       () => undefined,
     );
     this.#asking = false;
+    if (sample !== undefined) this.#seen(sample);
     if (this.#stopped || sample === undefined || !this.#judge.exceeds(sample)) return;
     this.stop();
     this.#exceeded();

@@ -28,6 +28,7 @@
  */
 import type { Payload } from '@sinter/contract';
 import { JavaScriptRuntime } from './jsRuntime.ts';
+import type { RuntimeUse } from './usage.ts';
 import { WasmRuntime } from './wasmRuntime.ts';
 
 export interface FunctionSpec {
@@ -82,6 +83,8 @@ export interface FunctionRuntime {
   /** Resolves when loaded (module evaluated, default export checked / compiled); rejects with a CallError saying why not. */
   readonly ready: Promise<void>;
   readonly stats: RuntimeStats;
+  /** What its threads have used since it was started; asks them. */
+  use(): Promise<RuntimeUse>;
   /** Ends the threads. What is still in flight is rejected with `CalleeLost`. */
   close(): Promise<void>;
 }

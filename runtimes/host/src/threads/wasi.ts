@@ -54,6 +54,8 @@ export class Wasi {
   readonly #out: Uint8Array[] = [];
   /** The instance's memory; to be set before its `_start`. */
   memory: Memory | undefined;
+  /** For how long the program has slept, in milliseconds. */
+  sleptMs = 0;
   #readAt = 0;
   #outBytes = 0;
   #err: Uint8Array = new Uint8Array(0);
@@ -238,7 +240,7 @@ export class Wasi {
     const events = this.#subscriptions(from >>> 0, count >>> 0);
     const atOnce = events.filter((e) => e.waitMs <= 0);
     const waitMs = Math.min(...events.map((e) => e.waitMs));
-    if (atOnce.length === 0) sleep(waitMs);
+    if (atOnce.length === 0) this.sleptMs += sleep(waitMs);
     const ready = atOnce.length > 0 ? atOnce : events.filter((e) => e.waitMs === waitMs);
     ready.forEach((event, i) => {
       this.#event(event, (to >>> 0) + 32 * i);
@@ -292,9 +294,11 @@ function clockWaitMs(view: DataView, at: number): number {
   return Math.max(0, Number(leftNs) / 1e6);
 }
 
-/** Blocks this thread, which runs nothing else; the main thread ends it at the deadline. */
-function sleep(waitMs: number): void {
+/** Blocks this thread, which runs nothing else; the main thread ends it at the deadline. Gives how long that was. */
+function sleep(waitMs: number): number {
+  const startedAt = performance.now();
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, waitMs);
+  return performance.now() - startedAt;
 }
 
 const notThere = (): number => ERRNO.nosys;

@@ -6,7 +6,19 @@ export type ToWasm =
   | { readonly kind: 'Module'; readonly module: Module }
   | { readonly kind: 'Run'; readonly id: number; readonly input: Payload };
 
-/** `stderr` is the end of what the program wrote there. */
-export type FromWasm =
-  | { readonly kind: 'Result'; readonly id: number; readonly output: Payload; readonly stderr: string }
-  | { readonly kind: 'Failed'; readonly id: number; readonly error: WireError; readonly stderr: string };
+interface Ended {
+  readonly id: number;
+  /** The end of what the program wrote there. */
+  readonly stderr: string;
+  /** What its instance had at the end. */
+  readonly memoryBytes: number;
+  /** For how long it had blocked its thread to sleep. */
+  readonly sleptMs: number;
+}
+
+/** How a call ended. */
+export type FromWasm = Ended &
+  (
+    | { readonly kind: 'Result'; readonly output: Payload }
+    | { readonly kind: 'Failed'; readonly error: WireError }
+  );

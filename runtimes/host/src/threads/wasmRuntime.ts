@@ -18,6 +18,8 @@ import { copied, transferOf } from './protocol.ts';
 import type { FunctionRuntime, FunctionSpec, Invocation, Log, Outgoing, RuntimeStats } from './runtime.ts';
 import { Thread } from './thread.ts';
 import type { Loss } from './thread.ts';
+import { Usage } from './usage.ts';
+import type { RuntimeUse } from './usage.ts';
 import type { Module } from './webAssembly.ts';
 import { compileCommand } from './wasmModule.ts';
 import type { FromWasm, ToWasm } from './wasmProtocol.ts';
@@ -55,6 +57,7 @@ export class WasmRuntime implements FunctionRuntime {
   readonly #calls = new Set<WasmCall>();
   readonly #waiting = new Set<WasmCall>();
   readonly #backoff = new Backoff();
+  readonly #usage = new Usage('Wasm');
   #starting: NodeJS.Timeout | undefined;
   #module: Module | undefined;
   #refusal: CallError | undefined;
@@ -83,6 +86,10 @@ export class WasmRuntime implements FunctionRuntime {
 
   get stats(): RuntimeStats {
     return { restarts: this.#restarts, inFlight: this.#calls.size };
+  }
+
+  use(): Promise<RuntimeUse> {
+    return this.#usage.read();
   }
 
   invoke(invocation: Invocation, outgoing: Outgoing): Promise<Payload> {
@@ -194,6 +201,8 @@ export class WasmRuntime implements FunctionRuntime {
 
   #heard(slot: Slot, message: FromWasm): void {
     const { call } = slot;
+    this.#usage.saw(message.memoryBytes);
+    this.#usage.slept(message.sleptMs);
     if (call?.id !== message.id) return;
     slot.call = undefined;
     this.#lines(call, message);
@@ -276,6 +285,7 @@ export class WasmRuntime implements FunctionRuntime {
     if (this.#module === undefined || !slot.thread.loaded || slot.given) return;
     slot.thread.post({ kind: 'Module', module: this.#module });
     slot.given = true;
+    this.#usage.follow(slot.thread.worker);
     this.#settleReady.resolve();
     this.#pump();
   }
@@ -296,6 +306,7 @@ export class WasmRuntime implements FunctionRuntime {
 
   #drop(slot: Slot): void {
     this.#slots.delete(slot);
+    this.#usage.leave(slot.thread.worker);
     void slot.thread.end();
   }
 

@@ -29,16 +29,19 @@ const NEAR_LIMIT_PAGES = 16;
 
 function run({ module, imports }: Loaded, id: number, input: Payload): FromWasm {
   const wasi = new Wasi({ args: [name], env, stdin: input.bytes, outputLimitBytes: PAYLOAD_LIMIT_BYTES });
+  const end = () => {
+    const memoryBytes = wasi.memory?.buffer.byteLength ?? 0;
+    return { id, stderr: wasi.stderr(), memoryBytes, sleptMs: wasi.sleptMs };
+  };
   try {
     start(module, wasi, imports);
   } catch (thrown) {
     if (!(thrown instanceof Exit && thrown.code === 0)) {
-      const stderr = wasi.stderr();
-      return { kind: 'Failed', id, error: failure(thrown, stderr, isAtLimit(wasi.memory)), stderr };
+      const ended = end();
+      return { kind: 'Failed', error: failure(thrown, ended.stderr, isAtLimit(wasi.memory)), ...ended };
     }
   }
-  const output = { contentType: input.contentType, bytes: wasi.output() };
-  return { kind: 'Result', id, output, stderr: wasi.stderr() };
+  return { kind: 'Result', output: { contentType: input.contentType, bytes: wasi.output() }, ...end() };
 }
 
 function start(module: Module, wasi: Wasi, imports: readonly string[]): void {

@@ -1,0 +1,19 @@
+/** What the cost model takes for what was not measured, and what a process and a thread cost; each with its source. */
+
+export const MB = 1e6;
+
+/**
+ * What a call takes beyond the run of its callee while nothing was measured, in milliseconds. In the process: a worker
+ * thread's message and back (67 µs). By the bus of the machine: 0.35 ms. By the hub: a network besides. Queue: until the
+ * hub has it on disk. (Measured on nats-server 2.15 with Node 24.)
+ */
+export const PRIOR_OVERHEAD_MS = { InProcess: 0.067, Node: 0.35, Remote: 1, Queue: 1 } as const;
+/** Encoding, copying and decoding a megabyte, in milliseconds: once to a thread, twice over the bus. */
+export const PRIOR_PER_MB_MS = { InProcess: 1, Node: 8, Remote: 12, Queue: 12 } as const;
+/** Memory of a process that runs nothing, and of a thread in it (Node 24). */
+export const PROCESS_BYTES = 45 * MB;
+export const WORKER_BYTES = 10 * MB;
+/** What a function adds to its thread where nobody has seen it. */
+export const PRIOR_FUNCTION_BYTES = 5 * MB;
+/** As long as a unit's pod takes from its creation to its first answer, where nothing was measured. */
+export const PRIOR_COLD_MS = 250;
