@@ -9,6 +9,7 @@
  */
 import type { EntryRecord, InstanceKey, RouteRecord, UnitScope, WorkflowKey } from '@sinter/contract';
 import type { ObservationsRecord } from '../observations/index.ts';
+import type { RolloutRecord } from '../rollout/index.ts';
 import type { PutModule } from './modules.ts';
 import type { Change } from './provision.ts';
 import type { Reports } from './reports.ts';
@@ -47,6 +48,7 @@ export interface BusStore {
   readonly routes: Records<RouteRecord>;
   readonly entries: Records<EntryRecord>;
   readonly observations: Records<ObservationsRecord>;
+  readonly rollouts: Records<RolloutRecord>;
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import type { EntryRecord, RouteRecord, WorkflowKey } from '@sinter/contract';
 import type { ObservationsRecord } from '../observations/index.ts';
+import type { RolloutRecord } from '../rollout/index.ts';
 import type { BusStore } from './cluster.ts';
 import { BusAway } from './cluster.ts';
 import type { OperatorLink } from './link.ts';
@@ -33,6 +34,7 @@ export function storeOver(
     routes: recordsOver<RouteRecord>(link, (book) => book.routes),
     entries: recordsOver<EntryRecord>(link, (book) => book.entries),
     observations: recordsOver<ObservationsRecord>(link, (book) => book.observations),
+    rollouts: recordsOver<RolloutRecord>(link, (book) => book.rollouts),
   };
 }
 

@@ -57,7 +57,6 @@ export class RouteCache {
     const before = await this.read(w);
     // A deletion counts in the sequence, so what comes after one is above what was before it.
     const generation = Math.max(before.route.record?.generation ?? 0, before.route.sequence, heard) + 1;
-    const weight = draft.candidate === undefined ? {} : { weightPercent: 0 };
     const { namespace, workflow } = w;
     const record: RouteRecord = {
       namespace,
@@ -65,7 +64,6 @@ export class RouteCache {
       version: CONTRACT_VERSION,
       generation,
       ...draft,
-      ...weight,
     };
     const sequence = await this.#insist(w, () => this.#books.routes.write(record, before.route.sequence));
     this.#known.set(idOf(w), { ...before, route: { record, sequence } });

@@ -22,7 +22,7 @@ class Looked {
   candidate = '';
   nowMs = 1_800_000_000_000;
   order: Order | undefined;
-  last: Conducted | undefined;
+  #last: Conducted | undefined;
   readonly #runs: ReturnType<typeof running>;
   #weight = 0;
 
@@ -30,6 +30,11 @@ class Looked {
     const failures = { current: 0.002, candidate: fails };
     assert.ok(LATENCY && WEATHER);
     this.#runs = running({ latency: LATENCY, weather: WEATHER, rate: 20, factor, failures }, randomFrom(3));
+  }
+
+  last(): Conducted {
+    assert.ok(this.#last);
+    return this.#last;
   }
 
   look(more: Partial<Sight> = {}): Order {
@@ -50,9 +55,9 @@ class Looked {
       cooldownMs: 120_000,
       ...more,
     };
-    this.last = conduct(JSON.parse(JSON.stringify(this.memory)) as Memory, sight);
-    this.memory = this.last.memory;
-    this.order = this.last.order;
+    this.#last = conduct(JSON.parse(JSON.stringify(this.memory)) as Memory, sight);
+    this.memory = this.#last.memory;
+    this.order = this.#last.order;
     this.#weight = this.order.run === 'Beside' ? this.order.weightPercent : 0;
     if (this.memory.trial) this.candidate = this.memory.trial.plan.hash;
     return this.order;
@@ -79,10 +84,11 @@ describe('a plan that promises more', () => {
   it('is tried, taken when it is better, and then nothing is left of it', () => {
     const looked = known(new Looked(0.7));
     assert.deepEqual(looked.look(better), { run: 'Beside', what: 'Tried', weightPercent: 0 });
-    assert.equal(looked.last?.started, 'b');
+    assert.equal(looked.last().started, 'b');
     assert.deepEqual(looked.until(), { run: 'Tried' });
-    const { ended } = looked.last ?? {};
-    assert.equal(ended?.end.verdict, 'Better');
+    const { ended } = looked.last();
+    assert.ok(ended);
+    assert.equal(ended.end.verdict, 'Better');
     assert.ok(ended.gain !== undefined && Math.abs(ended.gain - 0.3) < 0.1, String(ended.gain));
     assert.ok(Number(ended.figures.candidate.p50Ms) < Number(ended.figures.current.p50Ms));
     assert.deepEqual(looked.look(), { run: 'Tried' }, 'until it is the current one');
@@ -90,17 +96,17 @@ describe('a plan that promises more', () => {
     assert.deepEqual(looked.look({ declared: plan('b') }), { run: 'Declared' });
     assert.equal(looked.memory.taken, undefined);
     assert.equal(looked.look({ declared: plan('b'), better: plan('c') }).run, 'Declared');
-    assert.equal(looked.last?.refusal?.reason, 'CoolingDown');
+    assert.equal(looked.last().refusal?.reason, 'CoolingDown');
   });
 
   it('is withdrawn when it is worse, and not tried again', () => {
     const looked = known(new Looked(1.5));
     looked.look(better);
     assert.deepEqual(looked.until(), { run: 'Declared' });
-    assert.equal(looked.last?.ended?.end.verdict, 'Worse');
+    assert.equal(looked.memory.last?.end.verdict, 'Worse');
     looked.nowMs += 10 * 3_600_000;
     assert.deepEqual(looked.look(better), { run: 'Declared' });
-    assert.equal(looked.last.refusal?.reason, 'LostBefore');
+    assert.equal(looked.last().refusal?.reason, 'LostBefore');
     assert.equal(looked.look({ better: plan('c') }).run, 'Beside');
   });
 

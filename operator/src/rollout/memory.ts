@@ -8,6 +8,7 @@
  *     that could not be judged waits for an hour, and ever longer.
  *  2. Losing candidates have had LOSERS_SHARE of all calls at most, but for what the last one needed.
  */
+import type { WorkflowKey } from '@sinter/contract';
 import type { Evidence } from './evidence.ts';
 import { callsOf } from './evidence.ts';
 import type { Objective } from './judge.ts';
@@ -41,6 +42,11 @@ export interface Report {
   /** Measured, of the objective: 0.1 is a tenth less. Absent: not known. */
   readonly gain?: number;
   readonly figures: Readonly<Record<'current' | 'candidate', Figures>>;
+}
+
+/** As it is kept. */
+export interface RolloutRecord extends WorkflowKey {
+  readonly memory: Memory;
 }
 
 /** Root calls, as far as they were counted. */
