@@ -15,7 +15,6 @@ import type { InstanceKey, WorkflowKey } from '@sinter/contract';
 import type { BusState, ClusterBus } from '../bus/cluster.ts';
 import { BusAway } from '../bus/cluster.ts';
 import { grantsMore } from '../bus/grants.ts';
-import type { Sight as Seen } from '../bus/sight.ts';
 import { applyStatus } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { again, settled } from '../kube/controller.ts';
@@ -23,12 +22,12 @@ import type { Result } from '../kube/controller.ts';
 import { ApiError, isAlreadyExists, isNotFound } from '../kube/errors.ts';
 import type { Recorder } from '../kube/events.ts';
 import { controlledBy, keyOf } from '../kube/objects.ts';
-import { canonicalJson } from '../model/canonical.ts';
 import type { Finding } from '../model/finding.ts';
 import { error, isError, notice } from '../model/finding.ts';
 import { configMapsOf } from '../model/configMaps.ts';
 import { placeIn } from '../model/directory.ts';
 import type { WorkflowObject } from '../model/nouns.ts';
+import type { WorkflowObservations } from '../observations/index.ts';
 import { planName, planShape } from '../resources/index.ts';
 import { channelsSummary, runtimesSummary, unitsSummary } from '../resources/summaries.ts';
 import { NO_OBSERVATIONS } from '../snapshot/index.ts';
@@ -82,7 +81,9 @@ export interface WorkflowOptions {
   readonly routes: RouteCache;
   readonly rollouts: RolloutBook;
   /** What was seen of calls. */
-  readonly sight: Pick<Seen, 'of'>;
+  readonly sight: {
+    of(workflow: WorkflowKey): Pick<WorkflowObservations, 'figures' | 'evidence' | 'calls'>;
+  };
   readonly bus: Pick<ClusterBus, 'store' | 'state' | 'reports'>;
   readonly keys: KeyReader;
   readonly running: Running;
@@ -680,7 +681,7 @@ export class WorkflowReconciler {
   #comparisons({ key, planned, conducted, memory }: Sight): ReturnType<typeof comparisonsOf> {
     const now = conducted?.memory ?? memory;
     const { trial, last } = now;
-    const state = canonicalJson([
+    const state = JSON.stringify([
       trial?.plan.hash,
       trial?.phase,
       trial?.weightPercent,
