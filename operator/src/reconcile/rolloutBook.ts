@@ -8,7 +8,7 @@ import type { WorkflowKey } from '@sinter/contract';
 import { workflowToken } from '@sinter/contract';
 import type { BusStore } from '../bus/cluster.ts';
 import { NO_MEMORY } from '../rollout/index.ts';
-import type { Memory } from '../rollout/index.ts';
+import type { Memory, Trial } from '../rollout/index.ts';
 import { canonicalJson } from '../model/canonical.ts';
 import { WrittenByOther } from './routeCache.ts';
 
@@ -99,10 +99,14 @@ function memoryIn(record: { readonly memory?: { readonly version?: unknown } } |
   return record?.memory?.version === NO_MEMORY.version ? (record.memory as Memory) : NO_MEMORY;
 }
 
+const blocksOf = ({ scores }: Trial): number => scores.objective.scales[0]?.blocks ?? 0;
+
 /** All but what only counts. */
 const decisive = ({ ledger: { lost }, trial, ...rest }: Memory): string =>
   canonicalJson({
     ...rest,
     spent: lost,
-    trial: trial ? [trial.of, trial.plan.hash, trial.current, trial.phase, trial.weightPercent] : null,
+    trial: trial
+      ? [trial.of, trial.plan.hash, trial.current, trial.phase, trial.weightPercent, blocksOf(trial)]
+      : null,
   });

@@ -4,7 +4,7 @@
  *
  * Owns: what stands around the controller. The API server keeps objects and notes who applied which field, no more.
  */
-import { CONTRACT_VERSION, GATEWAY_CALLER, workflowToken } from '@sinter/contract';
+import { workflowToken } from '@sinter/contract';
 import type { RouteRecord, WorkflowKey } from '@sinter/contract';
 import type { ClusterBus, UnitCredentials } from '../bus/cluster.ts';
 import { Reports } from '../bus/reports.ts';
@@ -13,7 +13,7 @@ import { announcement, observation } from '../bus/testObservation.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { ApiError } from '../kube/errors.ts';
 import type { EventOf } from '../kube/events.ts';
-import { KINDS, keyOf } from '../kube/objects.ts';
+import { keyOf } from '../kube/objects.ts';
 import type { Deployment, Kind, KubeObject, Pod } from '../kube/objects.ts';
 import { newStore } from '../kube/store.ts';
 import type { Indexes, WritableStore } from '../kube/store.ts';
@@ -22,13 +22,14 @@ import { NAMESPACE, functionManifest, policyManifest, workflowManifest } from '.
 import type { Manifest } from '../model/testApplication.ts';
 import { SETTINGS } from '../resources/testUnits.ts';
 import { UNIT_LABEL, WORKFLOW_LABEL } from '../resources/index.ts';
+import { NOTHING_SEEN, since } from '../rollout/index.ts';
 import type { Evidence } from '../rollout/index.ts';
 import { LATENCIES, WEATHERS, randomFrom, running } from '../rollout/testSimulation.ts';
+import type { Seen } from '../rollout/testSimulation.ts';
 import { observationsSchema } from '../snapshot/index.ts';
 import { Attention } from './attention.ts';
 import { Contents } from './contents.ts';
 import { KeyReader } from './keys.ts';
-import { MANAGER, SINTER } from './kinds.ts';
 import type { StoredObject } from './kinds.ts';
 import { PlanReconciler } from './plan.ts';
 import { Proposals } from './proposals.ts';
@@ -58,6 +59,9 @@ export class Lab {
   readonly events: EventOf[] = [];
   readonly reports = new Reports({ figures: false });
   readonly stores = emptyStores();
+  /** Points that the operator has passed, and whether it is to die there. */
+  readonly points: string[] = [];
+  dies: (at: number) => boolean = () => false;
   /** Units whose pods find no machine. */
   readonly roomless = new Set<string>();
   /** Everything that was written on the bus, by kind of record. */
@@ -68,7 +72,9 @@ export class Lab {
   readonly #options: LabOptions;
   readonly #runs: ReturnType<typeof running>;
   #operator: Operator;
-  #evidence: Evidence = { epoch: '1', revisions: {} };
+  #epoch = 1;
+  #seenNow: Seen = { current: NOTHING_SEEN, candidate: NOTHING_SEEN };
+  #before = this.#seenNow;
   #calls = 0;
   #tried = '';
   #first = '';
@@ -112,6 +118,8 @@ export class Lab {
 
   /** An operator is gone with all that it remembers; the next one reads the bus. */
   restart(): void {
+    this.#epoch += 1;
+    this.#before = this.#seenNow;
     this.#operator = this.#newOperator();
   }
 
@@ -135,8 +143,13 @@ export class Lab {
   }
 
   async look(): Promise<void> {
-    await this.#operator.workflows.reconcile(KEY, this.#signal);
-    await this.#operator.plans.reconcile(KEY, this.#signal);
+    try {
+      await this.#operator.workflows.reconcile(KEY, this.#signal);
+      await this.#operator.plans.reconcile(KEY, this.#signal);
+    } catch (cause) {
+      if (!(cause instanceof Died)) throw cause;
+      this.restart();
+    }
   }
 
   get route(): RouteRecord | undefined {
@@ -178,10 +191,15 @@ export class Lab {
     this.#first ||= current;
     if (candidate !== undefined && weightPercent > 0) this.#tried = candidate;
     const share = current !== this.#first ? 100 : candidate === undefined ? 0 : weightPercent;
-    const seen = this.#runs.pass(1, share);
-    const own = this.#tried === '' ? {} : { [this.#tried]: seen.candidate };
-    this.#evidence = { epoch: '1', revisions: { [this.#first]: seen.current, ...own } };
+    this.#seenNow = this.#runs.pass(1, share);
     this.#calls += 20;
+  }
+
+  /** What this operator has seen since it began to listen. */
+  get #evidence(): Evidence {
+    const seen = (arm: keyof Seen) => since(this.#before[arm], this.#seenNow[arm]) ?? NOTHING_SEEN;
+    const own = this.#tried === '' ? {} : { [this.#tried]: seen('candidate') };
+    return { epoch: String(this.#epoch), revisions: { [this.#first]: seen('current'), ...own } };
   }
 
   /** As a cluster would: pods for Deployments, hosts that hear of the route and say that they serve it. */
@@ -223,7 +241,8 @@ export class Lab {
     const running = new Running();
     const contents = new Contents({ client, store: stores.configMaps });
     const times = { now: () => clock.date().getTime(), clock: () => clock.now() };
-    const fault = (): Promise<void> => Promise.resolve();
+    const fault = (point: string): Promise<void> =>
+      this.dies(this.points.push(point) - 1) ? Promise.reject(new Died(point)) : Promise.resolve();
     const credentials = CREDENTIALS;
     const events = {
       record: (e: EventOf) => this.events.push(e),
@@ -264,6 +283,8 @@ export class Lab {
     return { figures: () => figures, evidence: () => this.#evidence, calls: this.#calls };
   }
 }
+
+class Died extends Error {}
 
 interface Operator {
   readonly workflows: WorkflowReconciler;
@@ -370,7 +391,7 @@ function testClient(stores: Stores): KubeClient {
     return name && stores[name];
   };
   const there = (kind: Kind, at: { readonly name: string; readonly namespace?: string | undefined }) =>
-    storeOf(kind)?.get(keyOf(at)) as KubeObject | undefined;
+    storeOf(kind)?.get(keyOf(at));
   const kept = (kind: Kind, object: KubeObject): KubeObject => {
     const store = storeOf(kind);
     return store ? put(store, object) : object;
