@@ -2,7 +2,7 @@
  * What the roll-outs of each workflow have come to, kept on the bus: remembered between reconciles, read after a restart.
  *
  * Owns: reading once, and when what changed is worth a write. What a decision follows from is written before anybody acts on
- * it; counts of calls now and then. Whoever writes over what another one wrote is told `Conflict`, and looks again.
+ * it; counts of calls now and then, and nothing where no call came in. Whoever writes over what another one wrote is told `Conflict`, and looks again.
  */
 import type { WorkflowKey } from '@sinter/contract';
 import { workflowToken } from '@sinter/contract';
@@ -79,7 +79,9 @@ export class RolloutBook {
 
   #isDue({ written, writtenAtMs }: Known, memory: Memory): boolean {
     if (decisive(memory) !== decisive(written)) return true;
-    return this.#clock() - writtenAtMs >= (memory.trial ? COUNTS_MS.trial : COUNTS_MS.rest);
+    const isCounting = memory.trial?.phase === 'WarmingUp' || memory.trial?.phase === 'Comparing';
+    const dueMs = isCounting ? COUNTS_MS.trial : COUNTS_MS.rest;
+    return memory.ledger.calls > written.ledger.calls && this.#clock() - writtenAtMs >= dueMs;
   }
 
   async #write({ namespace, workflow }: WorkflowKey, memory: Memory, known: Known): Promise<void> {

@@ -66,6 +66,7 @@ export function sightOf(of: {
       spec.mode === 'Optimize' && spec.rollout.mode === 'Automatic' && workflow.spec.planRef.hash === '',
     evidence: of.evidence,
     readiness: readinessOf(memory.trial?.plan.hash, before),
+    currentServes: (before?.down ?? []).length === 0,
     terms: termsOf(spec),
     cooldownMs: spec.rollout.cooldownSeconds * 1000,
   };

@@ -162,8 +162,8 @@ const AWAY_AGAIN_MS = 5_000;
 const PATIENCE_MS = 20_000;
 /** So long something new has to be declared before it is begun. */
 const SETTLE_MS = 500;
-/** A trial is looked at so often. */
-const TRIAL_MS = 1_000;
+/** A trial is looked at so often while calls enter the candidate, and else. */
+const TRIAL_MS = { entered: 1_000, waits: 5_000 };
 const COMPARISON_MS = 30_000;
 
 export class WorkflowReconciler {
@@ -413,7 +413,7 @@ export class WorkflowReconciler {
     await this.#report(sight, outcome.status, failure?.problem, signal);
     this.#note(sight, outcome.status, onBus);
     if (failure) throw failure.cause;
-    const trialMs = sight.conducted?.memory.trial ? TRIAL_MS : Infinity;
+    const trialMs = lookAgainMs(sight.conducted?.memory);
     return resultOf(outcome, sight.keys.any, Math.min(renewInMs, trialMs));
   }
 
@@ -790,6 +790,11 @@ function plansToKeep({ planned, conducted }: Sight): readonly Followed[] {
   return [proposal, isTried ? (tried ?? better) : undefined, isOffered ? better : undefined].filter(
     (plan) => plan !== undefined,
   );
+}
+
+function lookAgainMs(memory: TrialMemory | undefined): number {
+  if (!memory?.trial) return Infinity;
+  return memory.trial.weightPercent > 0 ? TRIAL_MS.entered : TRIAL_MS.waits;
 }
 
 /** Nothing of what is declared is begun: does a candidate stay as far as it has come? Not one that calls enter. */
