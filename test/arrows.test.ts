@@ -33,7 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'operator/src/rollout',
     'runtimes/contract',
   ],
-  'operator/src/bus': ['operator/src/observations', 'runtimes/contract'],
+  'operator/src/bus': ['operator/src/observations', 'operator/src/rollout', 'runtimes/contract'],
   'operator/src/kube': ['operator/src/model'],
   'operator/src/rollout': ['operator/src/model', 'runtimes/contract'],
   'operator/src/page': [
@@ -55,6 +55,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'operator/src/observations',
     'operator/src/bus',
     'operator/src/kube',
+    'operator/src/page',
+    'operator/src/web',
     'runtimes/contract',
   ],
   'operator/src/main.ts': [
@@ -65,8 +67,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'operator/src/kube',
     'operator/src/config',
     'operator/src/telemetry',
+    'operator/src/rollout',
+    'operator/src/web',
     'runtimes/contract',
-    'operator/src/observations',
   ],
   'operator/src/local': [
     'crds',
@@ -97,6 +100,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'operator/src/kube',
     'operator/src/local',
     'operator/src/bus',
+    'operator/src/rollout',
     'runtimes/contract',
     'runtimes/bus',
     'runtimes/host',

@@ -43,6 +43,7 @@ const workflow = (facts: Partial<WorkflowFacts>, rollout: Partial<RolloutStatus>
     bus: { ready: true, findings: [] },
     rollout: {
       current: '0123456789',
+      serves: false,
       draining: [],
       waiting: [],
       down: [],

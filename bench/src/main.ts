@@ -4,6 +4,7 @@ import { builds } from './builds.ts';
 import { cluster } from './cluster.ts';
 import { laptop } from './laptop.ts';
 import { playLoad } from './playLoad.ts';
+import { rollout } from './rollout.ts';
 import { searches } from './searches.ts';
 
 const { values, positionals } = parseArgs({
@@ -12,7 +13,7 @@ const { values, positionals } = parseArgs({
 });
 const seconds = values.seconds === undefined ? undefined : Number(values.seconds);
 
-const BENCHES: Readonly<Record<string, typeof laptop>> = { laptop, cluster, searches };
+const BENCHES: Readonly<Record<string, typeof laptop>> = { laptop, cluster, rollout, searches };
 const [name = '', ...words] = positionals;
 const bench = BENCHES[name];
 if (bench) await bench({ rounds: Number(values.rounds), seconds: seconds ?? 4 });

@@ -20,7 +20,7 @@ const CALLS_BEFORE = 36_000;
 const FAILURES = { current: 0.002, candidate: 0.002 };
 
 /** `rounds`: hundreds of trials of each kind where nothing differs; a fifth as many where something does. */
-export function rollout({ rounds }: { readonly rounds: number }): void {
+export function rollout({ rounds }: { readonly rounds: number }): Promise<void> {
   const runs = rounds * 100;
   say(
     `| what is called | objective | calls/s | nothing differs: better, worse (of ${String(runs)}) | −10 %: found, within 3,000 calls | its calls p50, p90 | −35 %: found, calls p50 | +10 %: better, own calls of all | +50 %: worse, own calls of all | ends after at most |`,
@@ -32,6 +32,7 @@ export function rollout({ rounds }: { readonly rounds: number }): void {
   say(
     `\nA candidate that fails 5 % of its calls: ${share(ends, ({ reason }) => reason === 'CallsFail')} withdrawn for it, after ${spreadOf(ends.map((e) => e.trial.candidateCalls))} of its own calls (p50, p90).`,
   );
+  return Promise.resolve();
 }
 
 const [LOG_NORMAL] = Object.values(LATENCIES);

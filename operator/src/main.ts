@@ -11,6 +11,7 @@
  *  3. Neither the bus nor the API server being away ends the process: it reports, and goes on when they are back.
  */
 import { randomUUID } from 'node:crypto';
+import type { WorkflowKey } from '@sinter/contract';
 import { clusterBus } from './reconcile/bus.ts';
 import type { ClusterBusRun } from './reconcile/bus.ts';
 import { busPodOf, secretStore } from './reconcile/busKube.ts';
@@ -27,13 +28,15 @@ import { tokenBucket } from './kube/throttle.ts';
 import type { ControllerHooks } from './kube/controller.ts';
 import { isConflict } from './kube/errors.ts';
 import { controllers, followPods } from './reconcile/controllers.ts';
+import type { Controllers } from './reconcile/controllers.ts';
 import { faultPoint } from './reconcile/faults.ts';
 import { MANAGER, SINTER } from './reconcile/kinds.ts';
+import { Scenery } from './reconcile/scenery.ts';
 import { declaresIn, watches } from './reconcile/stores.ts';
 import type { Stores } from './reconcile/stores.ts';
-import type { Sight } from './bus/sight.ts';
 import type { PodSettings } from './resources/index.ts';
-import type { WorkflowObservations } from './observations/index.ts';
+import { NO_MEMORY, trialsOf } from './rollout/index.ts';
+import { PageServer } from './web/server.ts';
 import { Metrics, errorText, newLogger, telemetryServer } from './telemetry/index.ts';
 import type { Logger, Verdict } from './telemetry/index.ts';
 
@@ -84,7 +87,7 @@ class Operator {
   /** The client of the leader: none leads, none writes. */
   #writer: KubeClient | undefined;
   /** What the leader knows of workflows. */
-  #sight: Sight | undefined;
+  #known: Pick<Controllers, 'sight' | 'rollouts'> | undefined;
   /** Whether the lease holds, at this moment. */
   #holds = (): boolean => false;
 
@@ -119,7 +122,7 @@ class Operator {
       health: () => ({ ok: true, says: 'alive' }),
       readiness: () => this.#readiness(),
       metrics: async () => ({ type: metrics.registry.contentType, text: await metrics.registry.metrics() }),
-      figures: (namespace, workflow) => figuresOf(this.#sight?.known({ namespace, workflow })),
+      figures: (namespace, workflow) => this.#figuresOf({ namespace, workflow }),
     });
     const stop = this.#follow();
     const watching = Promise.all(this.#informers.map((i) => i.run(this.#ending)));
@@ -215,11 +218,36 @@ class Operator {
       },
     });
     await this.#makeDefaultPolicy(client, signal);
-    this.#sight = working.sight;
+    this.#known = working;
+    const page = await this.#openPage(working);
     await working.run(signal);
-    this.#sight = undefined;
+    await page?.stop();
+    this.#known = undefined;
     await events.flush();
     this.#writer = undefined;
+  }
+
+  /** The live page, where there is a key to it. Only who leads has something to show, so only the leader listens. */
+  async #openPage({
+    sight,
+    rollouts,
+  }: Pick<Controllers, 'sight' | 'rollouts'>): Promise<PageServer | undefined> {
+    const { SINTER_PAGE_KEY: key, SINTER_PAGE_PORT: port } = this.#config;
+    if (key === '') return undefined;
+    return await PageServer.start({
+      sights: new Scenery({
+        stores: this.#stores,
+        sight,
+        now: Date.now,
+        trialOf: (workflow) => rollouts.known(workflow)?.trial,
+      }),
+      key,
+      host: '0.0.0.0',
+      port,
+      onProblem: (problem) => {
+        this.#log.warn(problem);
+      },
+    });
   }
 
   #hooks(controller: string, state: Parameters<Metrics['controller']>[1]): ControllerHooks {
@@ -289,6 +317,14 @@ class Operator {
     });
   }
 
+  /** As much of a snapshot as was measured and tried; undefined: nothing is known here. */
+  #figuresOf(workflow: WorkflowKey): object | undefined {
+    const known = this.#known?.sight.known(workflow);
+    if (!known) return undefined;
+    const memory = this.#known?.rollouts.known(workflow) ?? NO_MEMORY;
+    return { observations: known.figures(known.current, Date.now()), trials: trialsOf(memory) };
+  }
+
   /** What every replica does with what it hears. Returns the way to stop. */
   #follow(): () => void {
     const { reports } = this.#bus;
@@ -329,10 +365,6 @@ class Operator {
     return { ok: true, says: `${this.#writer ? 'leads' : 'waits'}; ${bus}` };
   }
 }
-
-/** As much of a snapshot as was measured. */
-const figuresOf = (known: WorkflowObservations | undefined): object | undefined =>
-  known && { observations: known.figures(known.current, Date.now()) };
 
 const busSettings = (config: Config): Parameters<typeof clusterBus>[0]['settings'] => ({
   mode: config.SINTER_NATS_MODE,

@@ -339,6 +339,17 @@ const networkPolicy = group(
 
 const monitorLabels = words('Labels on it, by which Prometheus finds it.');
 
+const page = group(
+  {
+    secretName: text(
+      '',
+      'Secret in the namespace of the release whose entry `key` opens the page: 24 to 128 letters and digits. Empty: no page.',
+    ),
+    port: count(8082, 1024, 65535, 'Port of the operator for it; nothing leads there but a port-forward.'),
+  },
+  'The live page of workflows.',
+);
+
 const metrics = group(
   {
     port: count(8080, 1024, 65535, 'Port of the operator for metrics and probes.'),
@@ -437,6 +448,7 @@ export const values = z.strictObject({
   tls,
   networkPolicy,
   metrics,
+  page,
   extraObjects: z
     .array(z.looseObject({ apiVersion: z.string(), kind: z.string() }))
     .default([])

@@ -10,6 +10,7 @@
 import type { EntryRecord, InstanceKey, RouteRecord, UnitScope, WorkflowKey } from '@sinter/contract';
 import type { Kept } from './inventory.ts';
 import type { ObservationsRecord } from '../observations/index.ts';
+import type { RolloutRecord } from '../rollout/index.ts';
 import type { PutModule } from './modules.ts';
 import type { Change } from './provision.ts';
 import type { Reports } from './reports.ts';
@@ -56,6 +57,7 @@ export interface BusStore {
   /** Forgets for good what was deleted of a workflow's route and entry before this time. True where one of them is not deleted. */
   purgeDeleted(workflow: WorkflowKey, beforeMs: number): Promise<boolean>;
   readonly observations: Records<ObservationsRecord>;
+  readonly rollouts: Records<RolloutRecord>;
 }
 
 /**

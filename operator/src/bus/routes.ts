@@ -18,10 +18,12 @@ import {
   kvStream,
   kvSubject,
   observationsKey,
+  rolloutKey,
   routeKey,
 } from '@sinter/contract';
 import type { EntryRecord, RouteRecord, WorkflowKey } from '@sinter/contract';
 import type { ObservationsRecord } from '../observations/index.ts';
+import type { RolloutRecord } from '../rollout/index.ts';
 import { hubManager } from './provision.ts';
 
 /** What stands under a key. */
@@ -52,6 +54,7 @@ export interface RouteBook {
   readonly routes: Records<RouteRecord>;
   readonly entries: Records<EntryRecord>;
   readonly observations: Records<ObservationsRecord>;
+  readonly rollouts: Records<RolloutRecord>;
 }
 
 /** The buckets must exist. */
@@ -62,6 +65,7 @@ export async function openRoutes(nc: NatsConnection): Promise<RouteBook> {
     routes: records<RouteRecord>(js, jsm, ROUTES_BUCKET, routeKey),
     entries: records<EntryRecord>(js, jsm, ROUTES_BUCKET, entryKey),
     observations: records<ObservationsRecord>(js, jsm, RECORDS_BUCKET, observationsKey),
+    rollouts: records<RolloutRecord>(js, jsm, RECORDS_BUCKET, rolloutKey),
   };
 }
 

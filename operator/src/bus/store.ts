@@ -5,6 +5,7 @@
  */
 import type { EntryRecord, RouteRecord, WorkflowKey } from '@sinter/contract';
 import type { ObservationsRecord } from '../observations/index.ts';
+import type { RolloutRecord } from '../rollout/index.ts';
 import type { BusStore } from './cluster.ts';
 import { BusAway } from './cluster.ts';
 import type { OperatorLink } from './link.ts';
@@ -34,6 +35,7 @@ export function storeOver(
     routes: recordsOver<RouteRecord>(link, (book) => book.routes),
     entries: recordsOver<EntryRecord>(link, (book) => book.entries),
     observations: recordsOver<ObservationsRecord>(link, (book) => book.observations),
+    rollouts: recordsOver<RolloutRecord>(link, (book) => book.rollouts),
     kept: () => link.ask((nc) => keptOn(nc)),
     modulesOf: (namespace) => link.ask((nc) => modulesOf(nc, namespace)),
     removeModule: (namespace, sha256, beforeMs) =>

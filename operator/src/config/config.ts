@@ -80,6 +80,12 @@ const VARIABLES = {
     'How long the credential of leaf servers lives; the link of a leaf breaks for a moment when the one it was made with ends.',
   ),
   SINTER_METRICS_PORT: whole(0, 65_535, 8080).describe('The port of /metrics, /healthz and /readyz.'),
+  SINTER_PAGE_KEY: z
+    .string()
+    .regex(/^([\w-]{24,128})?$/, "must be 24 to 128 characters of 'a'-'z', 'A'-'Z', '0'-'9', '_' and '-'")
+    .default('')
+    .describe('What opens the live page, as the first part of its path; empty: there is no page.'),
+  SINTER_PAGE_PORT: whole(0, 65_535, 8082).describe('The port of the live page.'),
   SINTER_LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error'])
     .default('info')

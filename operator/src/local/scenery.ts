@@ -3,11 +3,10 @@
  *
  * Owns: putting a scene together out of what runs, and what became of plans with its times. `page/` draws it.
  */
-import { entriesOf } from '../model/graph.ts';
-import { functionNameOf } from '../model/nouns.ts';
-import type { WorkflowName, WorkflowObject, WorkflowPlanObject } from '../model/nouns.ts';
+import type { WorkflowName, WorkflowPlanObject } from '../model/nouns.ts';
 import { resolvePolicy } from '../model/policy.ts';
-import type { Scene, SceneGraph, SceneNews, SceneTrial } from '../page/index.ts';
+import { graphIn, policyIn } from '../page/index.ts';
+import type { Scene, SceneNews, SceneTrial } from '../page/index.ts';
 import { judged } from '../rollout/judge.ts';
 import type { Sights } from '../web/server.ts';
 import type { Applier } from './applier.ts';
@@ -43,20 +42,13 @@ export class Scenery implements Sights {
     if (!pictured) return undefined;
     const { declared, hash, sinceMs, observations, findings } = pictured;
     const { object, world } = declared;
-    const { name: policy, spec } = resolvePolicy(world.application, object);
     const { namespace, workflow } = name;
     return {
       namespace,
       workflow,
       atMs: this.#now(),
-      graph: graphOf(object),
-      policy: {
-        name: policy,
-        mode: spec.mode,
-        fusion: spec.fusion.mode,
-        objective: spec.objective,
-        rollout: spec.rollout.mode,
-      },
+      graph: graphIn(object.spec),
+      policy: policyIn(resolvePolicy(world.application, object)),
       current: hash,
       sinceMs,
       planRef: pictured.planRef,
@@ -67,19 +59,6 @@ export class Scenery implements Sights {
       findings,
     };
   }
-}
-
-/** Where every function may be called, only those are entries that something names. */
-function graphOf({ spec }: WorkflowObject): SceneGraph {
-  const triggered = new Set(spec.triggers.map((t) => t.to));
-  const isService = (vertex: (typeof spec.functions)[number]): boolean =>
-    functionNameOf(vertex) === undefined;
-  return {
-    functions: spec.functions.filter((v) => !isService(v)).map((v) => v.name),
-    services: spec.functions.filter(isService).map((v) => v.name),
-    edges: spec.edges.map(({ from, to, call }) => ({ from, to, call })),
-    entries: [...(triggered.size > 0 ? triggered : entriesOf(spec))],
-  };
 }
 
 /** As a cluster would show them. */

@@ -144,27 +144,18 @@ const CASES: Readonly<Record<string, Case>> = {
     given: trigger('Http', { http: { auth: { type: 'None' } } }),
     says: [],
   },
-  'Observe runs as Optimize': {
-    given: policy({ mode: 'Observe' }),
-    says: [['Notice', 'spec.mode', /'Observe' comes later.*as with mode Optimize/]],
-  },
-  'Optimize by itself runs every function alone': {
-    given: policy({ mode: 'Optimize', fusion: { mode: 'Auto', strategy: 'Fusionize' }, objective: 'Cost' }),
-    says: [
-      ['Notice', 'spec.fusion.mode', /every function runs alone/],
-      ['Notice', 'spec.fusion.strategy', /no plan is judged/],
-      ['Notice', 'spec.mode', /every function runs alone/],
-      ['Notice', 'spec.objective', /'Cost' comes later/],
-    ],
-  },
-  'Optimize with groups by hand is here': {
-    given: policy({ mode: 'Optimize', fusion: { mode: 'Manual' } }),
+  'plans are measured, tried and judged': {
+    given: policy({
+      mode: 'Observe',
+      objective: 'Cost',
+      fusion: { mode: 'Auto', strategy: 'Fusionize' },
+      price: { cpuSecond: '1' },
+      rollout: { mode: 'Manual', minimumGainPercent: 9, onRegression: 'Revert' },
+    }),
     says: [],
   },
-  'roll-outs, prices, stand-ins and deferral come later': {
+  'stand-ins and deferral come later': {
     given: policy({
-      rollout: { mode: 'Manual', minimumGainPercent: 9 },
-      price: { cpuSecond: '1' },
       scaling: { standIns: { instances: 2 } },
       deferral: { mode: 'Auto', busyAbovePercent: 95 },
       runtime: { prefer: 'Container' },
@@ -174,9 +165,6 @@ const CASES: Readonly<Record<string, Case>> = {
       ['Notice', 'spec.channels.allowed', /'InProcess, Node' bounds placement only later/],
       ['Notice', 'spec.deferral.busyAbovePercent', /'95' comes later/],
       ['Notice', 'spec.deferral.mode', /each starts at once/],
-      ['Notice', 'spec.price.cpuSecond', /'1' comes later/],
-      ['Notice', 'spec.rollout.minimumGainPercent', /'9' comes later/],
-      ['Notice', 'spec.rollout.mode', /replaces the old one at once/],
       ['Notice', 'spec.runtime.prefer', /'Container' comes later/],
       ['Notice', 'spec.scaling.standIns.instances', /'2' comes later/],
     ],
@@ -203,7 +191,7 @@ for (const [sentence, { given, says }] of Object.entries(CASES)) {
   });
 }
 
-test('a run on one machine measures, and tries plans, already', () => {
+test('a run on one machine takes new code as it is', () => {
   const application = applicationOf(
     ...policy({
       mode: 'Optimize',

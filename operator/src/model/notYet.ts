@@ -27,7 +27,7 @@ import { isComponent } from './wasm.ts';
 
 const NOT_YET = 'NotYet';
 
-/** A run on one machine measures and tries plans already; a cluster does not yet. */
+/** What is here differs a little between a cluster and a run on one machine. */
 export type Where = 'Run' | 'Cluster';
 
 /** Every field that was written and comes later, by object, then field. */
@@ -204,9 +204,7 @@ function triggersNotYet(workflow: WorkflowObject): readonly Finding[] {
 
 type PolicyRow = Row<AnyPolicyObject>;
 
-const ALONE = 'until then every function runs alone; to group some, write fusion mode Manual with groups';
-const UNJUDGED = 'comes later; until then nothing is measured and no plan is judged by it';
-const AT_ONCE = 'comes later; until then a new plan replaces the old one at once';
+const AT_ONCE = 'comes later on one machine; until then new code replaces the old at once';
 const NOTHING_HELD = 'comes later; until then no call is held, and each starts at once';
 
 /** A row for a field whose value does not matter: whatever stands there comes later. */
@@ -223,36 +221,8 @@ const valueAt = (root: unknown, path: string): unknown =>
 const isFields = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null;
 
-/** What a run does already. */
-const OPTIMISING_ROWS: readonly PolicyRow[] = [
-  {
-    field: 'spec.mode',
-    when: (p) => p.spec.mode === 'Observe',
-    given: (p) => p.spec.mode,
-    says: 'comes later; until then the workflow runs as with mode Optimize',
-  },
-  {
-    field: 'spec.mode',
-    when: (p) => p.spec.mode === 'Optimize' && p.spec.fusion.mode === 'Auto',
-    given: (p) => p.spec.mode,
-    says: `by itself comes later; ${ALONE}`,
-  },
-  {
-    field: 'spec.fusion.mode',
-    when: (p) => p.spec.fusion.mode === 'Auto',
-    given: (p) => p.spec.fusion.mode,
-    says: `comes later; ${ALONE}`,
-  },
-  later('fusion.strategy', UNJUDGED),
-  later('objective', UNJUDGED),
-  later('price.model', UNJUDGED),
-  later('price.gigabyteSecond', UNJUDGED),
-  later('price.cpuSecond', UNJUDGED),
-  later('rollout.mode', AT_ONCE),
-  later('rollout.minimumGainPercent', AT_ONCE),
-  later('rollout.maximumDurationSeconds', AT_ONCE),
-  later('rollout.cooldownSeconds', AT_ONCE),
-];
+/** A run takes new code at once. */
+const RUN_ROWS: readonly PolicyRow[] = [later('rollout.onRegression', AT_ONCE)];
 
 const POLICY_ROWS: readonly PolicyRow[] = [
   {
@@ -279,8 +249,7 @@ const POLICY_ROWS: readonly PolicyRow[] = [
     given: (p) => String(p.spec.scaling.standIns.instances),
     says: 'comes later; until then there are no warm hosts, and a unit serves when it has started',
   },
-  later('rollout.onRegression', AT_ONCE),
 ];
 
 const policyNotYet = (policy: Declared<AnyPolicyObject>, where: Where): readonly Finding[] =>
-  rowsOf(where === 'Run' ? POLICY_ROWS : [...OPTIMISING_ROWS, ...POLICY_ROWS], policy);
+  rowsOf(where === 'Run' ? [...RUN_ROWS, ...POLICY_ROWS] : POLICY_ROWS, policy);

@@ -3,7 +3,7 @@
  *
  * Owns: what is added up for the page. Rates of inner calls are not measured: they follow from those of root calls.
  */
-import type { ObservedEdge, ObservedFunction } from '../snapshot/observations.ts';
+import type { ObservedEdge, ObservedFunction, Observations } from '../snapshot/observations.ts';
 import { linkId } from './layered.ts';
 import type { Scene } from './scene.ts';
 
@@ -19,9 +19,8 @@ export interface Shown {
 /** A call is passed on at most so often, so work that feeds itself ends here. */
 const HOPS_MAX = 64;
 
-export function shownOf(scene: Scene): Shown {
-  const { observations } = scene;
-  const rates = ratesOf(scene);
+export function shownOf({ observations }: Scene): Shown {
+  const rates = ratesOf(observations);
   const functions = Map.groupBy(observations.functions, (f) => f.function);
   const edges = new Map(observations.edges.map((edge) => [linkId(edge), edge] as const));
   const edgeOf = (from: string, to: string) => edges.get(linkId({ from, to }));
@@ -36,11 +35,7 @@ export function shownOf(scene: Scene): Shown {
   };
 }
 
-/** Async roots are what queues gave, from entries and along edges alike: where they were counted, no edge adds to them. */
-function ratesOf({ observations: { roots, edges }, graph }: Scene): ReadonlyMap<string, number> {
-  const pulled = new Set(roots.filter((r) => r.call === 'Async').map((r) => r.function));
-  const queued = new Set(graph.edges.filter((e) => e.call === 'Async' && pulled.has(e.to)).map(linkId));
-  const followed = edges.filter((edge) => !queued.has(linkId(edge)));
+function ratesOf({ roots, edges }: Observations): ReadonlyMap<string, number> {
   const total = new Map<string, number>();
   const add = (sums: Map<string, number>, fn: string, rate: number): void => {
     sums.set(fn, (sums.get(fn) ?? 0) + rate);
@@ -50,7 +45,7 @@ function ratesOf({ observations: { roots, edges }, graph }: Scene): ReadonlyMap<
   for (let hop = 0; hop < HOPS_MAX && coming.size > 0; hop++) {
     const next = new Map<string, number>();
     for (const [fn, rate] of coming) add(total, fn, rate);
-    for (const { from, to, callsPerExecution } of followed) {
+    for (const { from, to, callsPerExecution } of edges) {
       const rate = (coming.get(from) ?? 0) * callsPerExecution;
       if (rate > 0) add(next, to, rate);
     }

@@ -23,14 +23,14 @@ describe('figures', () => {
     assert.equal(shown.edgeRateOf('b', 'c'), 15);
   });
 
-  it('what a queue gave is counted once, whichever way it came', () => {
+  it('calls that enter by a queue count beside those that come along edges', () => {
     const scene = sceneOf(['a ~ b', 'b > c'], ['a', 'b', 'c'], {
       observations: observed({
-        roots: [root('a', 10), root('b', 10, 'Async')],
+        roots: [root('a', 10), root('b', 2, 'Async')],
         edges: [called('a', 'b'), called('b', 'c')],
       }),
     });
-    assert.deepEqual(['a', 'b', 'c'].map(shownOf(scene).rateOf), [10, 10, 10]);
+    assert.deepEqual(['a', 'b', 'c'].map(shownOf(scene).rateOf), [10, 12, 12]);
   });
 
   it('work that feeds itself has a rate all the same', () => {
@@ -53,7 +53,7 @@ describe('figures', () => {
 describe('the picture', () => {
   const scene = sceneOf(['a > b', 'a ~ c'], ['a+b', 'c'], {
     observations: observed({
-      roots: [root('a', 10), root('c', 10, 'Async')],
+      roots: [root('a', 10)],
       functions: [ran('a', 1.25)],
       edges: [called('a', 'b'), called('a', 'c')],
     }),
@@ -150,7 +150,12 @@ describe('plans', () => {
       ...planObject('fedcba9876', [['a']], [], {
         sequence: 2,
         state: 'Retired' as const,
-        comparison: { verdict: 'Worse' as const, message: 'between +3 % and +9 %' },
+        comparison: {
+          verdict: 'Worse' as const,
+          message: 'between +3 % and +9 %',
+          current: { rootP50: '12 ms', calls: 1234 },
+          candidate: { rootP50: '13 ms', calls: 56 },
+        },
       }),
     };
     const news = [{ atMs: 0, kind: 'Withdrawn', hash: 'fedcba9876', message: 'it was slower' }];
@@ -165,6 +170,8 @@ describe('plans', () => {
       'BetterFound',
       'by 31 %',
       '00:00:00',
+      '12 ms',
+      '1,234',
     ])
       assert.ok(text.includes(said), said);
   });

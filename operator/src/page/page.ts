@@ -57,8 +57,8 @@ function statusText(scene: Scene): Markup {
         <b>${functions} functions in ${units.length} units</b>.`
     : html`No plan runs.`;
   return html`<p>
-      ${what} Policy ${policy.name === '' ? 'by default' : policy.name}: ${policy.mode},
-      ${policy.objective.toLowerCase()}, roll-out ${policy.rollout}.
+      ${what} Policy ${policy.name === '' ? 'by default' : policy.name}: mode ${policy.mode}, fusion
+      ${policy.fusion}, objective ${policy.objective}, roll-out ${policy.rollout}.
     </p>
     ${findings.map(
       (f) => html`<p class="finding ${f.severity.toLowerCase()}"><b>${f.reason}</b> ${f.message}</p>`,

@@ -161,14 +161,43 @@ function planItem(plan: WorkflowPlanObject, scene: Scene): Markup {
       <span>${sequence === undefined ? '' : `Plan ${String(sequence)} `}<code>${hash}</code></span
       >${verdict === undefined ? '' : html` <span class="verdict ${verdict.toLowerCase()}">${verdict}</span>`}
     </h3>
-    ${groupsText(plan)} ${comparison?.message === undefined ? '' : html`<p>${comparison.message}</p>`}
+    ${groupsText(plan)} ${comparison ? comparedText(comparison) : ''}
     ${news.map((n) => html`<p class="news"><time>${clockText(n.atMs)}</time> ${n.message}</p>`)}
-    <details id="why:${hash}">
-      <summary>Why this plan</summary>
-      ${why.map(decisionText)}
-    </details>
+    ${
+      why.length === 0
+        ? ''
+        : html`<details id="why:${hash}">
+            <summary>Why this plan</summary>
+            ${why.map(decisionText)}
+          </details>`
+    }
   </li>`;
 }
+
+type Comparison = NonNullable<NonNullable<WorkflowPlanObject['status']>['comparison']>;
+
+/** What was measured of the plan, and of the one beside it. */
+function comparedText({ message, current, candidate }: Comparison): Markup {
+  const pairs = (['rootP50', 'rootP99', 'costPerCall', 'errors', 'calls'] as const).flatMap((figure) => {
+    const [before, after] = [current?.[figure], candidate?.[figure]];
+    return before === undefined || after === undefined
+      ? []
+      : [`${FIGURES[figure]} ${plainText(before)} → ${plainText(after)}`];
+  });
+  return html`${message === undefined ? '' : html`<p>${message}</p>`}
+  ${pairs.length === 0 ? '' : html`<p class="aside">${pairs.join('; ')}</p>`}`;
+}
+
+const FIGURES = {
+  rootP50: 'p50',
+  rootP99: 'p99',
+  costPerCall: 'cost of a call',
+  errors: 'failed',
+  calls: 'calls',
+} as const;
+
+const plainText = (figure: string | number): string =>
+  typeof figure === 'number' ? countText(figure) : figure;
 
 /** Who shares a process with whom. */
 const groupsText = (plan: WorkflowPlanObject | undefined): Markup =>

@@ -1,11 +1,14 @@
 /**
  * What the page shows of one workflow at one moment.
  *
- * Owns: the form, the same for a cluster and for a run on one machine. Whoever serves the page fills it; nothing here is
- * formatted yet. Plain data.
+ * Owns: the form, the same for a cluster and for a run on one machine, and what is told of declared objects. Whoever serves the
+ * page fills it; nothing here is formatted yet. Plain data.
  */
 import type { Finding } from '../model/finding.ts';
-import type { CallKind, WorkflowName, WorkflowPlanObject } from '../model/nouns.ts';
+import { entriesOf } from '../model/graph.ts';
+import { functionNameOf } from '../model/nouns.ts';
+import type { CallKind, WorkflowName, WorkflowPlanObject, WorkflowSpec } from '../model/nouns.ts';
+import type { ResolvedPolicy } from '../model/policy.ts';
 import type { Objective, Trial, Verdict } from '../rollout/index.ts';
 import type { Observations } from '../snapshot/observations.ts';
 
@@ -65,3 +68,26 @@ export interface SceneNews {
   readonly hash: string;
   readonly message: string;
 }
+
+/** Where every function may be called, only those are entries that a trigger names, if any does. */
+export function graphIn(spec: WorkflowSpec): SceneGraph {
+  const triggered = new Set(spec.triggers.map((t) => t.to));
+  const names = (of: 'function' | 'service'): readonly string[] =>
+    spec.functions
+      .filter((vertex) => (functionNameOf(vertex) === undefined) === (of === 'service'))
+      .map((vertex) => vertex.name);
+  return {
+    functions: names('function'),
+    services: names('service'),
+    edges: spec.edges.map(({ from, to, call }) => ({ from, to, call })),
+    entries: [...(triggered.size > 0 ? triggered : entriesOf(spec))],
+  };
+}
+
+export const policyIn = ({ name, spec }: ResolvedPolicy): ScenePolicy => ({
+  name,
+  mode: spec.mode,
+  fusion: spec.fusion.mode,
+  objective: spec.objective,
+  rollout: spec.rollout.mode,
+});

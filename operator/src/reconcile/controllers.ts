@@ -37,6 +37,7 @@ import { PlanReconciler } from './plan.ts';
 import { PolicyReconciler } from './policy.ts';
 import { deploymentProblem, mainContainer } from './problems.ts';
 import { Proposals, workflowKey } from './proposals.ts';
+import { RolloutBook } from './rolloutBook.ts';
 import { RouteCache } from './routeCache.ts';
 import { Running } from './running.ts';
 import { addressesOf, functionKeysOf, planWorkflow, unitOf, workflowKeyOf } from './stores.ts';
@@ -72,6 +73,8 @@ export interface Controllers {
   readonly running: Running;
   /** What was seen of every workflow since it is led here, and before. */
   readonly sight: Sight;
+  /** What the roll-outs of each have come to. */
+  readonly rollouts: Pick<RolloutBook, 'known'>;
   /** Works until the signal aborts; resolves when what was under way has ended. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -84,6 +87,8 @@ const SWEEP_MS = 600_000;
 const STATUS_GATHER_MS = 1_000;
 /** How often it is looked whether what was seen is to be kept. */
 const KEEP_MS = 5_000;
+/** How often it is looked whether calls that came in since may lead to a better plan. */
+const SEARCH_MS = 15_000;
 
 export function controllers(options: ControllersOptions): Controllers {
   const { client, stores, bus, clock } = options;
@@ -108,6 +113,7 @@ export function controllers(options: ControllersOptions): Controllers {
       options.onProblem?.(`what was observed of ${namespace}/${workflow} was not kept: ${String(cause)}`);
     },
   });
+  const rollouts = new RolloutBook(bus.store.rollouts, () => clock.now());
   const proposals = new Proposals({
     stores,
     contents,
@@ -138,6 +144,8 @@ export function controllers(options: ControllersOptions): Controllers {
     proposals,
     units,
     routes,
+    rollouts,
+    sight,
     leftovers,
     bus,
     keys: new KeyReader({ client, clock: () => clock.now(), account: options.account }),
@@ -147,6 +155,7 @@ export function controllers(options: ControllersOptions): Controllers {
     gatewayUrl: options.gatewayUrl,
     fault: options.fault,
     clock: () => clock.now(),
+    now: () => clock.date().getTime(),
     date,
     onChange: (_, kind) => options.onRollout?.(kind),
   });
@@ -256,13 +265,27 @@ export function controllers(options: ControllersOptions): Controllers {
     }
   };
 
+  const lookForBetter = async (signal: AbortSignal): Promise<void> => {
+    const seen = new WeakMap<object, number>();
+    while (!signal.aborted) {
+      for (const one of sight.workflows) {
+        if (seen.get(one) === one.calls) continue;
+        seen.set(one, one.calls);
+        const { namespace, workflow } = one.workflow;
+        workflowController.enqueue(`${namespace}/${workflow}`, { priority: 'Background' });
+      }
+      await pause(clock, SEARCH_MS, signal);
+    }
+  };
+
   return {
     running,
     sight,
+    rollouts,
     run: async (signal) => {
       const stop = listen();
       try {
-        await Promise.all([...all.map((one) => one.run(signal)), keepRecords(signal)]);
+        await Promise.all([...all.map((one) => one.run(signal)), keepRecords(signal), lookForBetter(signal)]);
       } finally {
         stop();
       }

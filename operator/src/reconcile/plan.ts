@@ -1,11 +1,11 @@
 /**
  * The controller of WorkflowPlans: what became of each plan of a workflow, and how many are kept.
  *
- * Owns: state and sequence, and the removal of plans that nobody needs. Its keys are workflows: a plan is judged beside the
+ * Owns: state, sequence and comparison, and the removal of plans that nobody needs. Its keys are workflows: a plan is judged beside the
  * others of its workflow. The Workflow controller makes them; when their Workflow goes, the cluster removes them.
  * Invariants:
  *  1. A plan that is live, proposed or pinned is never removed.
- *  2. A sequence number, once given, stays.
+ *  2. A sequence number, once given, stays; and so does what a plan was measured to be, until it is measured again.
  */
 import { applyStatus } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -53,8 +53,13 @@ export class PlanReconciler {
       .by('workflow', workflow)
       .filter(({ metadata: m }) => m.deletionTimestamp === undefined);
     const judged = judgePlans(plans, name, runs);
-    for (const { plan, sequence, state } of judged) {
-      const status = { observedGeneration: plan.metadata.generation ?? 1, sequence, state };
+    for (const { plan, hash, sequence, state } of judged) {
+      const status = {
+        observedGeneration: plan.metadata.generation ?? 1,
+        sequence,
+        state,
+        ...(runs.comparisons?.[hash] ?? measuredBefore(plan)),
+      };
       await orGone(
         applyStatus({ client, kind: SINTER.plans, current: plan, status, manager: MANAGER.plan, signal }),
       );
@@ -91,11 +96,19 @@ const sequenceOf = ({ status }: StoredObject): number => {
 
 const ageOf = ({ metadata }: StoredObject): string => `${metadata.creationTimestamp ?? ''} ${metadata.name}`;
 
-function stateOf(hash: string, { current, candidate, draining, planned }: RunningWorkflow): PlanState {
+function measuredBefore({ status }: StoredObject): object {
+  const { gain, comparison } = fieldsOf(status);
+  return { ...(gain === undefined ? {} : { gain }), ...(comparison === undefined ? {} : { comparison }) };
+}
+
+function stateOf(
+  hash: string,
+  { current, candidate, draining, planned, offered }: RunningWorkflow,
+): PlanState {
   if (hash === current) return 'Current';
   if (hash === candidate) return 'Candidate';
   if (draining.includes(hash)) return 'Draining';
-  return hash === planned ? 'Proposed' : 'Retired';
+  return hash === planned || hash === offered ? 'Proposed' : 'Retired';
 }
 
 /** The oldest of those that are retired and not pinned, beyond what is kept. */

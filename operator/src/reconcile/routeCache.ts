@@ -58,7 +58,6 @@ export class RouteCache {
     const { record: last, sequence: stood, floor = 0 } = before.route;
     // A deletion counts in the sequence, so what comes after one is above what was before it.
     const generation = Math.max(last?.generation ?? 0, stood, floor, heard) + 1;
-    const weight = draft.candidate === undefined ? {} : { weightPercent: 0 };
     const { namespace, workflow } = w;
     const record: RouteRecord = {
       namespace,
@@ -66,7 +65,6 @@ export class RouteCache {
       version: CONTRACT_VERSION,
       generation,
       ...draft,
-      ...weight,
     };
     const sequence = await this.#insist(w, () => this.#books.routes.write(record, before.route.sequence));
     this.#known.set(idOf(w), { ...before, route: { record, sequence } });

@@ -5,6 +5,7 @@
  * reconciled once; until then nobody reports anything about it, so that a restart of the operator writes nothing.
  */
 import { canonicalJson } from '../model/canonical.ts';
+import type { PlanComparison } from './comparison.ts';
 
 export interface RunningUnit {
   readonly name: string;
@@ -20,6 +21,10 @@ export interface RunningWorkflow {
   readonly draining: readonly string[];
   /** The plan that the objects give now. */
   readonly planned?: string | undefined;
+  /** What the planner would rather have. */
+  readonly offered?: string | undefined;
+  /** Of plans that are tried, or were tried last. */
+  readonly comparisons?: Readonly<Record<string, PlanComparison>>;
   /** Of the current revision. */
   readonly units: readonly RunningUnit[];
 }

@@ -1,10 +1,11 @@
 /**
  * The controller of Workflows: from what is declared to what runs.
  *
- *   gather ─▶ judge and plan ─▶ WorkflowPlan ─▶ one step of the roll-out ─▶ carry out ─▶ status
+ *   gather ─▶ judge and plan ─▶ what is to run ─▶ WorkflowPlan ─▶ one step of the roll-out ─▶ carry out ─▶ status
  *
  * Owns: the order of these, the finalizer, and what is remembered of a workflow between two looks. It decides nothing by itself:
- * `proposals.ts` plans, `rollout/` says what to do, `units.ts` and the bus do it, `workflowStatus.ts` finds the words.
+ * `proposals.ts` plans, `rollout/` says what is to run and what to do, `units.ts` and the bus do it, `workflowStatus.ts` finds the
+ * words.
  * Invariants:
  *  1. What is wrong with the objects never disturbs what runs.
  *  2. At a fixed point a reconcile writes nothing, also the first after a restart.
@@ -25,13 +26,28 @@ import type { Finding } from '../model/finding.ts';
 import { error, isError, notice } from '../model/finding.ts';
 import { configMapsOf } from '../model/configMaps.ts';
 import { placeIn } from '../model/directory.ts';
+import type { WorkflowObject } from '../model/nouns.ts';
+import type { WorkflowObservations } from '../observations/index.ts';
+import { planName, planShape } from '../resources/index.ts';
 import { channelsSummary, runtimesSummary, unitsSummary } from '../resources/summaries.ts';
-import { NO_MARKS, step } from '../rollout/index.ts';
-import type { Action, Marks, Outcome, Problem, RolloutStatus, Wanted } from '../rollout/index.ts';
+import { NO_OBSERVATIONS } from '../snapshot/index.ts';
+import type { PlanShape } from '../snapshot/index.ts';
+import { NO_EVIDENCE, NO_MARKS, NO_MEMORY, conduct, step, trialsOf } from '../rollout/index.ts';
+import type {
+  Action,
+  Conducted,
+  Marks,
+  Memory as TrialMemory,
+  Outcome,
+  Problem,
+  RolloutStatus,
+  Wanted,
+} from '../rollout/index.ts';
 import { workflowEvents } from './workflowEvents.ts';
 import type { Attention } from './attention.ts';
 import { fieldsOf, storedConditions } from './conditions.ts';
 import type { Contents } from './contents.ts';
+import { reading } from './declared.ts';
 import type { FaultPoint } from './faults.ts';
 import { KEYS_HOLD_MS } from './keys.ts';
 import type { KeyReader, TriggerKeys } from './keys.ts';
@@ -40,13 +56,18 @@ import type { StoredObject } from './kinds.ts';
 import { observe } from './observe.ts';
 import type { Observed } from './observe.ts';
 import { workflowKey } from './proposals.ts';
-import type { Planned, Proposals } from './proposals.ts';
+import type { Circumstances, Planned, Proposals } from './proposals.ts';
 import type { Leftovers } from './leftovers.ts';
+import type { RolloutBook } from './rolloutBook.ts';
 import type { OnBus, RouteCache } from './routeCache.ts';
 import type { Running } from './running.ts';
 import type { Stores } from './stores.ts';
-import { codeOf, scopeIn, wantedOf } from './target.ts';
-import type { WantedWorkflow } from './target.ts';
+import { codeOf, scopeIn } from './target.ts';
+import type { Followed } from './target.ts';
+import { comparisonsOf } from './comparison.ts';
+import { orderedBy, pricingFor, sightOf, termsOf } from './trials.ts';
+import type { Ordered } from './trials.ts';
+import { trialNews } from './trialNews.ts';
 import { NameTaken } from './units.ts';
 import type { Renewals, Units, UnitSite } from './units.ts';
 import { workflowStatus } from './workflowStatus.ts';
@@ -60,6 +81,11 @@ export interface WorkflowOptions {
   readonly units: Units;
   readonly routes: RouteCache;
   readonly leftovers: Pick<Leftovers, 'isLeftover' | 'needs'>;
+  readonly rollouts: RolloutBook;
+  /** What was seen of calls. */
+  readonly sight: {
+    of(workflow: WorkflowKey): Pick<WorkflowObservations, 'figures' | 'evidence' | 'calls'>;
+  };
   readonly bus: Pick<ClusterBus, 'store' | 'state' | 'reports'>;
   readonly keys: KeyReader;
   readonly running: Running;
@@ -69,6 +95,8 @@ export interface WorkflowOptions {
   readonly fault: FaultPoint;
   /** Milliseconds of a clock that never goes back. */
   readonly clock: () => number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
   /** RFC 3339, in whole seconds. */
   readonly date: () => string;
   readonly onChange?: (workflow: string, kind: Outcome['changes'][number]['kind']) => void;
@@ -79,8 +107,18 @@ interface Memory {
   marks: Marks;
   prepared: string;
   provided: boolean;
+  /** What the last step came to. */
+  status: RolloutStatus | undefined;
+  /** What was told last of a trial. */
+  compared: Compared | undefined;
   /** What was planned last, and since when it has been that. */
   settling: { readonly hash: string; readonly sinceMs: number } | undefined;
+}
+
+interface Compared {
+  readonly state: string;
+  readonly atMs: number;
+  readonly comparisons: ReturnType<typeof comparisonsOf>;
 }
 
 /** All that one reconcile knows. */
@@ -93,11 +131,15 @@ interface Sight {
   readonly onBus: OnBus | undefined;
   readonly bus: BusState;
   readonly planned: Planned;
+  /** What the roll-outs come to with this look; undefined: nothing of what is declared can be followed. */
+  readonly conducted: Conducted | undefined;
+  /** What they had come to before. */
+  readonly memory: TrialMemory;
   readonly keys: TriggerKeys;
   readonly findings: readonly Finding[];
   readonly wanted: Wanted;
-  /** Units of the target, where there is one. */
-  readonly target: WantedWorkflow | undefined;
+  /** What of it is to run. */
+  readonly target: Ordered | undefined;
   readonly observed: Observed;
 }
 
@@ -118,6 +160,7 @@ interface Failure {
 }
 
 const NOTHING_DUE: Renewals = { againInMs: Infinity, failed: [] };
+const NOTHING_ON_BUS: Pick<Sight, 'onBus' | 'memory'> = { onBus: undefined, memory: NO_MEMORY };
 const NO_KEYS: TriggerKeys = { digests: {}, findings: [], unreadable: [], any: false };
 const NO_PLAN: Planned = {
   workflow: undefined,
@@ -130,8 +173,11 @@ const AFTER_ACTION_MS = 250;
 const AWAY_AGAIN_MS = 5_000;
 /** So long after its start an operator takes the bus's silence for its own lateness. */
 const PATIENCE_MS = 20_000;
-/** So long a new plan has to be the same before it is tried. */
+/** So long something new has to be declared before it is begun. */
 const SETTLE_MS = 500;
+/** A trial is looked at so often while calls enter the candidate, and else. */
+const TRIAL_MS = { entered: 1_000, waits: 5_000 };
+const COMPARISON_MS = 30_000;
 
 export class WorkflowReconciler {
   readonly #options: WorkflowOptions;
@@ -159,7 +205,7 @@ export class WorkflowReconciler {
     const sight = await this.#look(key, stored, deleting, signal);
     const waitMs = this.#stillChanging(sight);
     if (waitMs > 0) return again(waitMs);
-    const refused = await failureOf(() => this.#keepPlan(sight, signal));
+    const refused = await failureOf(() => this.#keepPlans(sight, signal));
     if (!sight.onBus) {
       await this.#report(sight, undefined, undefined, signal);
       if (refused) throw refused.cause;
@@ -178,6 +224,7 @@ export class WorkflowReconciler {
   /** What was provided, and what stands there, need not be so any more. */
   forgetBus(): void {
     this.#options.routes.clear();
+    this.#options.rollouts.clear();
     for (const memory of this.#memories.values()) {
       memory.prepared = '';
       memory.provided = false;
@@ -194,17 +241,24 @@ export class WorkflowReconciler {
     const { bus, proposals, keys, stores } = this.#options;
     const w = workflowKey(key);
     const state = bus.state();
-    const onBus = state.ready ? await this.#onBus(w) : undefined;
-    const planned = deleting ? NO_PLAN : await proposals.of(stored, currentPlan(onBus), signal);
+    const { onBus, memory } = state.ready ? await this.#onBus(w) : NOTHING_ON_BUS;
+    const planned = deleting
+      ? NO_PLAN
+      : await proposals.of(stored, this.#circumstances(stored, w, onBus, memory), signal);
     const found = planned.workflow ? await keys.keysOf(planned.workflow, signal) : NO_KEYS;
     const judged = [...planned.findings, ...found.findings];
     const pin = planned.workflow && this.#pin(planned, onBus?.route.record?.current ?? '', judged);
     const findings = pin ? [...judged, pin] : judged;
-    const target =
-      planned.workflow && planned.proposal && !pin && !findings.some(isError)
-        ? wantedOf(planned.workflow, planned.proposal, found.digests)
+    const { workflow, proposal } = planned;
+    const conducted =
+      workflow && proposal && onBus && !pin && !findings.some(isError)
+        ? this.#conduct(key, { workflow, proposal, planned, onBus, memory, w })
         : undefined;
-    const wanted = wantedFor({ deleting, target, pin, suspended: isSuspended(stored) });
+    const target = workflow && conducted && orderedBy(conducted.order, workflow, planned, found.digests);
+    const candidate = staysFor(memory, pin, conducted);
+    const wanted = deleting
+      ? ({ is: 'Remove' } as const)
+      : (target?.wanted ?? { is: 'Keep' as const, suspended: isSuspended(stored), candidate });
     const observed = observe(w, stores, bus.reports);
     return {
       key,
@@ -214,12 +268,68 @@ export class WorkflowReconciler {
       onBus,
       bus: state,
       planned,
+      conducted,
+      memory,
       keys: found,
       findings,
       wanted,
       target,
       observed,
     };
+  }
+
+  #circumstances(
+    stored: StoredObject,
+    w: WorkflowKey,
+    onBus: OnBus | undefined,
+    memory: TrialMemory,
+  ): Circumstances {
+    const { sight, now } = this.#options;
+    const seen = sight.of(w);
+    const current = this.#currentPlan(w, onBus);
+    const chosen = planRefOf(stored);
+    return {
+      current,
+      trials: trialsOf(memory),
+      observations: () => (current ? seen.figures(current.hash, now()) : NO_OBSERVATIONS),
+      calls: seen.calls,
+      chosen: chosen === '' ? undefined : this.#shapeOf(w, chosen),
+    };
+  }
+
+  /** What runs, as much of it as a plan may depend on. */
+  #currentPlan(w: WorkflowKey, onBus: OnBus | undefined): Circumstances['current'] {
+    const { current = '', revisions = {} } = onBus?.route.record ?? {};
+    const revision = revisions[current];
+    if (!revision) return null;
+    const units = revision.units.map((u) => ({ functions: u.functions.map((f) => f.name) }));
+    return this.#shapeOf(w, current) ?? { hash: current, units };
+  }
+
+  /** Of a plan that is there as an object. */
+  #shapeOf({ namespace, workflow }: WorkflowKey, hash: string): PlanShape | undefined {
+    const stored = this.#options.stores.plans.get(keyOf({ namespace, name: planName(workflow, hash) }));
+    const read = stored && reading('WorkflowPlan', stored);
+    return read?.ok ? planShape(read.declared.object) : undefined;
+  }
+
+  #conduct(
+    key: string,
+    of: {
+      readonly workflow: WorkflowObject;
+      readonly proposal: Followed;
+      readonly planned: Planned;
+      readonly onBus: OnBus;
+      readonly memory: TrialMemory;
+      readonly w: WorkflowKey;
+    },
+  ): Conducted {
+    const { sight, now } = this.#options;
+    const pricing = pricingFor(of.planned);
+    const evidence = pricing ? sight.of(of.w).evidence(pricing, now()) : NO_EVIDENCE;
+    const current = of.onBus.route.record?.current ?? '';
+    const before = this.#memory(key).status;
+    return conduct(of.memory, sightOf({ ...of, current, evidence, before, nowMs: now() }));
   }
 
   /** Objects that are applied together come one by one: what would replace a plan that runs is waited for a moment. */
@@ -233,19 +343,25 @@ export class WorkflowReconciler {
     return memory.settling.sinceMs + SETTLE_MS - nowMs;
   }
 
-  async #onBus(w: WorkflowKey): Promise<OnBus | undefined> {
+  async #onBus(w: WorkflowKey): Promise<Pick<Sight, 'onBus' | 'memory'>> {
+    const { routes, rollouts } = this.#options;
     try {
-      return await this.#options.routes.read(w);
+      const [onBus, memory] = await Promise.all([routes.read(w), rollouts.read(w)]);
+      return { onBus, memory };
     } catch (cause) {
-      if (cause instanceof BusAway) return undefined;
+      if (cause instanceof BusAway) return NOTHING_ON_BUS;
       throw cause;
     }
   }
 
   /** `planRef` names another plan than the one that the objects give: what runs stays, and why is said (D12). */
-  #pin({ workflow, proposal }: Planned, running: string, findings: readonly Finding[]): Finding | undefined {
+  #pin(
+    { workflow, proposal, chosen }: Planned,
+    running: string,
+    findings: readonly Finding[],
+  ): Finding | undefined {
     const hash = workflow?.spec.planRef.hash ?? '';
-    if (!workflow || !proposal || hash === '' || findings.some(isError)) return undefined;
+    if (!workflow || !proposal || chosen || hash === '' || findings.some(isError)) return undefined;
     const given = proposal.named.hash;
     if (hash === given) return undefined;
     const place = placeIn(workflow, 'spec.planRef.hash', hash);
@@ -255,11 +371,13 @@ export class WorkflowReconciler {
     return error('PlanOutdated', place, says);
   }
 
+  async #keepPlans(sight: Sight, signal: AbortSignal): Promise<void> {
+    for (const plan of plansToKeep(sight)) await this.#keepPlan(plan, sight, signal);
+  }
+
   /** The plan as an object; one that is there already keeps its decisions. */
-  async #keepPlan({ planned, stored, w }: Sight, signal: AbortSignal): Promise<void> {
+  async #keepPlan(proposal: Followed, { stored, w }: Sight, signal: AbortSignal): Promise<void> {
     const { client, stores, events, fault } = this.#options;
-    const { proposal } = planned;
-    if (!proposal) return;
     const { object, hash } = proposal.named;
     if (stores.plans.get(keyOf({ namespace: w.namespace, name: object.metadata.name }))) return;
     await fault('WorkflowPlan');
@@ -284,7 +402,10 @@ export class WorkflowReconciler {
     const memory = this.#memory(sight.key);
     const site = this.#site(sight);
     const renewals = await this.#renew(sight, onBus, signal);
-    const blocked = refused ?? (await failureOf(() => this.#guard(sight, signal)));
+    const blocked =
+      refused ??
+      (await failureOf(() => this.#remember(sight))) ??
+      (await failureOf(() => this.#guard(sight, signal)));
     const stale =
       !blocked && site && sight.target ? this.#options.units.stale(sight.target.units.values(), site) : [];
     const outcome = step({
@@ -301,8 +422,11 @@ export class WorkflowReconciler {
     const work = { sight, onBus, site, memory, signal };
     const failed = await failureOf(() => this.#carryOut(outcome.actions, work));
     const failure = blocked ?? failed;
-    if (!failed) memory.marks = outcome.marks;
-    if (!failed) this.#tell(outcome, sight);
+    if (!failed) {
+      memory.marks = outcome.marks;
+      memory.status = outcome.status;
+      this.#tell(outcome, sight);
+    }
     if (outcome.actions.some((a) => a.do === 'Release') && !failed) {
       this.#forget(sight.key);
       return settled;
@@ -310,10 +434,20 @@ export class WorkflowReconciler {
     await this.#report(sight, outcome.status, failure?.problem, signal, renewals);
     this.#note(sight, outcome.status, onBus);
     if (failure) throw failure.cause;
-    const result = resultOf(outcome, sight.keys.any, renewals.againInMs);
+    const trialMs = lookAgainMs(sight.conducted?.memory);
+    const result = resultOf(outcome, sight.keys.any, Math.min(renewals.againInMs, trialMs));
     // Tried again with whatever is due next; where nothing is, by itself.
     if (renewals.failed[0] && result === settled) throw renewals.failed[0].cause;
     return result;
+  }
+
+  /** What the roll-outs have come to is kept before anybody acts on it; then it is told. */
+  async #remember({ conducted, planned, stored, w }: Sight): Promise<void> {
+    if (!conducted) return;
+    const { rollouts, events, fault } = this.#options;
+    if (conducted.started !== undefined || conducted.ended) await fault('Rollout');
+    await rollouts.keep(w, conducted.memory);
+    for (const event of trialNews(stored, conducted, planned.better)) events.record(event);
   }
 
   /** Before anything of it runs: no connections to its pods. */
@@ -424,8 +558,9 @@ export class WorkflowReconciler {
 
   /** All that the bus has of a workflow. Gives how many messages went with its streams. */
   async #discard(w: WorkflowKey): Promise<number> {
-    const { bus, routes } = this.#options;
+    const { bus, routes, rollouts } = this.#options;
     const changes = await bus.store.discardAsync(w);
+    await rollouts.remove(w);
     await routes.remove(w);
     await this.discardNamespace(w.namespace);
     return changes.reduce((n, c) => n + (c.messages ?? 0), 0);
@@ -489,9 +624,12 @@ export class WorkflowReconciler {
       generation: stored.metadata.generation ?? 0,
       deleting: sight.deleting,
       findings: sight.findings,
-      planned: planned.proposal?.named.hash,
+      planned: (planned.chosen ?? planned.proposal)?.named.hash,
       bus: sight.bus,
       rollout,
+      trial: sight.conducted?.memory.trial,
+      withdrawnCode:
+        sight.conducted?.order.run === 'Current' ? sight.conducted.memory.withdrawnCode : undefined,
       failure,
       notRenewed: failed.flatMap(({ unit, cause }) => renewalProblem(unit, cause) ?? []),
       unreadableKeys: keys.unreadable,
@@ -527,7 +665,8 @@ export class WorkflowReconciler {
     }
   }
 
-  #note({ key, observed, planned, w }: Sight, status: RolloutStatus, onBus: OnBus): void {
+  #note(sight: Sight, status: RolloutStatus, onBus: OnBus): void {
+    const { key, observed, planned, w } = sight;
     const { running, attention, routes } = this.#options;
     attention.set(key, !status.settled || status.down.length > 0);
     const route = (routes.known(w) ?? onBus).route.record;
@@ -536,6 +675,8 @@ export class WorkflowReconciler {
       candidate: status.candidate,
       draining: status.draining,
       planned: planned.proposal?.named.hash,
+      offered: planned.better?.named.hash,
+      comparisons: this.#comparisons(sight),
       units: (route?.revisions[status.current]?.units ?? []).map(({ name, functions }) => {
         const pods = observed.units.find((u) => u.name === name)?.pods.filter((p) => !p.ending) ?? [];
         return {
@@ -548,16 +689,44 @@ export class WorkflowReconciler {
     });
   }
 
+  /** While a plan is tried its figures change with every call: they are told anew now and then. */
+  #comparisons({ key, planned, conducted, memory }: Sight): ReturnType<typeof comparisonsOf> {
+    const now = conducted?.memory ?? memory;
+    const { trial, last } = now;
+    const state = JSON.stringify([
+      trial?.plan.hash,
+      trial?.phase,
+      trial?.weightPercent,
+      last?.hash,
+      last?.end,
+    ]);
+    const own = this.#memory(key);
+    const nowMs = this.#options.clock();
+    const known = own.compared;
+    if (known?.state === state && (!trial || nowMs - known.atMs < COMPARISON_MS)) return known.comparisons;
+    const terms = planned.proposal && termsOf(planned.proposal.snapshot.policy.spec);
+    const comparisons = comparisonsOf(now, terms);
+    own.compared = { state, atMs: nowMs, comparisons };
+    return comparisons;
+  }
+
   #memory(key: string): Memory {
     const known = this.#memories.get(key);
     if (known) return known;
-    const fresh: Memory = { marks: NO_MARKS, prepared: '', provided: false, settling: undefined };
+    const fresh: Memory = {
+      marks: NO_MARKS,
+      prepared: '',
+      provided: false,
+      status: undefined,
+      compared: undefined,
+      settling: undefined,
+    };
     this.#memories.set(key, fresh);
     return fresh;
   }
 
   #forget(key: string): void {
-    const { proposals, running, attention, routes, units, bus } = this.#options;
+    const { proposals, running, attention, routes, rollouts, units, bus } = this.#options;
     this.#memories.delete(key);
     proposals.forget(key);
     running.forget(key);
@@ -565,6 +734,7 @@ export class WorkflowReconciler {
     const w = workflowKey(key);
     routes.forget(w);
     units.forget(w);
+    rollouts.forget(w);
     const isOfIt = (i: InstanceKey): boolean => i.namespace === w.namespace && i.workflow === w.workflow;
     bus.reports.forget((i) => !isOfIt(i));
   }
@@ -598,9 +768,9 @@ async function allOf(tasks: readonly (() => Promise<void>)[]): Promise<void> {
 
 const CHANGES: Readonly<Record<Outcome['changes'][number]['kind'], (hash: string) => string>> = {
   Started: (hash) => `plan ${hash} starts`,
-  Switched: (hash) => `every unit of plan ${hash} serves: calls enter it from now on`,
   Entered: (hash) => `every unit of plan ${hash} serves: some calls enter it from now on`,
-  Withdrawn: (hash) => `plan ${hash} is withdrawn before a call entered it`,
+  Switched: (hash) => `every unit of plan ${hash} serves: calls enter it from now on`,
+  Withdrawn: (hash) => `plan ${hash} is withdrawn: no call enters it from now on`,
   Drained: (hash) => `no call runs under plan ${hash} any more: its units end`,
   DrainedLate: (hash) =>
     `calls still ran under plan ${hash} after the longest timeout: its units end all the same`,
@@ -618,32 +788,42 @@ const ownerOf = ({ metadata: { namespace = '', name, uid = '' } }: StoredObject)
 /** Also of an object that is refused otherwise: who asks for a stop gets it. */
 const isSuspended = ({ spec }: StoredObject): boolean => fieldsOf(spec)['suspend'] === true;
 
-function wantedFor(of: {
-  readonly deleting: boolean;
-  readonly target: WantedWorkflow | undefined;
-  readonly pin: Finding | undefined;
-  readonly suspended: boolean;
-}): Wanted {
-  if (of.deleting) return { is: 'Remove' };
-  if (of.target) return { is: 'Run', target: of.target.target };
-  const candidate = of.pin && !isError(of.pin) ? 'Goes' : 'Stays';
-  return { is: 'Keep', suspended: of.suspended, candidate };
+const planRefOf = ({ spec }: StoredObject): string => {
+  const { hash } = fieldsOf(fieldsOf(spec)['planRef']);
+  return typeof hash === 'string' ? hash : '';
+};
+
+/** Plans that become objects: what is declared, what is tried, and what waits for somebody to choose it. */
+function plansToKeep({ planned, conducted }: Sight): readonly Followed[] {
+  const { proposal, tried, better } = planned;
+  if (!proposal) return [];
+  const { mode, rollout } = proposal.snapshot.policy.spec;
+  const isOffered = mode === 'Optimize' && rollout.mode === 'Manual';
+  const isTried = conducted?.order.run === 'Beside' && conducted.order.what === 'Tried';
+  return [proposal, isTried ? (tried ?? better) : undefined, isOffered ? better : undefined].filter(
+    (plan) => plan !== undefined,
+  );
+}
+
+function lookAgainMs(memory: TrialMemory | undefined): number {
+  if (!memory?.trial) return Infinity;
+  return memory.trial.weightPercent > 0 ? TRIAL_MS.entered : TRIAL_MS.waits;
+}
+
+/** Nothing of what is declared is begun: does a candidate stay as far as it has come? Not one that calls enter. */
+function staysFor(
+  { trial }: TrialMemory,
+  pin: Finding | undefined,
+  conducted: Conducted | undefined,
+): 'Stays' | 'Goes' {
+  const isPinned = pin !== undefined && !isError(pin);
+  const isEntered = trial !== undefined && trial.phase !== 'Starting';
+  return isPinned || isEntered || conducted?.order.run === 'Current' ? 'Goes' : 'Stays';
 }
 
 /** What is declared cannot be begun now. */
 const keptAs = ({ deleting, stored }: Sight): Wanted =>
-  wantedFor({ deleting, target: undefined, pin: undefined, suspended: isSuspended(stored) });
-
-/** What runs, as much of it as a plan may depend on. */
-function currentPlan(onBus: OnBus | undefined): Parameters<Proposals['of']>[1] {
-  const { current = '', revisions = {} } = onBus?.route.record ?? {};
-  const revision = revisions[current];
-  if (!revision) return null;
-  return {
-    hash: current,
-    units: revision.units.map((u) => ({ functions: u.functions.map((f) => f.name) })),
-  };
-}
+  deleting ? { is: 'Remove' } : { is: 'Keep', suspended: isSuspended(stored), candidate: 'Stays' };
 
 /** Instances that remember a route of before the bus lost what it kept. */
 const highestHeard = ({ observations }: Observed): number =>

@@ -7,7 +7,15 @@ import { workflowEvents } from './workflowEvents.ts';
 import { workflowStatus } from './workflowStatus.ts';
 import type { WorkflowFacts } from './workflowStatus.ts';
 
-const RUNS = { current: 'aaaaaaaaaa', draining: [], waiting: [], down: [], ending: [], settled: true };
+const RUNS = {
+  current: 'aaaaaaaaaa',
+  serves: false,
+  draining: [],
+  waiting: [],
+  down: [],
+  ending: [],
+  settled: true,
+};
 const GOOD = { ready: true, findings: [] };
 const AWAY = {
   ready: false,

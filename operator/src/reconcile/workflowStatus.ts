@@ -4,13 +4,14 @@
  * Owns: which of several facts becomes the reason (the list below), and the words. Pure; nothing in it changes with time alone,
  * so that a second look writes nothing.
  *
- * `Ready` is about the declared generation: true when what is declared runs and every unit of it is up. Reasons, the first that
- * applies: Terminating, an Error among the findings, what the API server refuses, a unit that does not come up, RollingOut, a unit that is
- * down, Suspended, Serving.
+ * `Ready` is about the declared generation: true when what is declared runs and every unit of it is up, whatever is tried beside it.
+ * Reasons, the first that applies: Terminating, an Error among the findings, what the API server refuses, code that fails more calls
+ * (CodeWithdrawn, CallsFail), a unit that does not come up, RollingOut, a unit that is down, Suspended, Serving.
  */
 import type { Condition, WorkflowObject } from '@sinter/crds';
 import type { Finding } from '../model/finding.ts';
-import type { Problem, RolloutStatus, Waiting } from '../rollout/index.ts';
+import type { Memory, Problem, RolloutStatus, Trial, Waiting } from '../rollout/index.ts';
+import { underWayText } from './comparison.ts';
 import type { BusState } from '../bus/cluster.ts';
 import { conditionsOf, errorsOf, findingsMessage, notYetFacts } from './conditions.ts';
 import type { Fact } from './conditions.ts';
@@ -25,6 +26,10 @@ export interface WorkflowFacts {
   readonly bus: BusState;
   /** Undefined: the bus could not be asked, so nothing is known of what runs. */
   readonly rollout: RolloutStatus | undefined;
+  /** The trial that goes on. */
+  readonly trial?: Trial | undefined;
+  /** Code that was declared, failed, and is not run. */
+  readonly withdrawnCode?: Memory['withdrawnCode'];
   /** What the API server refused. */
   readonly failure?: Problem | undefined;
   /** Units whose credential was due and could not be renewed. */
@@ -58,6 +63,8 @@ const STALLING: ReadonlySet<string> = new Set([
   'QuotaExceeded',
   'NameTaken',
   'OutOfMemory',
+  'CallsFail',
+  'CodeWithdrawn',
 ]);
 
 export function workflowStatus(facts: WorkflowFacts): object {
@@ -86,10 +93,10 @@ const carried = (status: Readonly<Record<string, unknown>>, field: string): obje
   status[field] === undefined ? {} : { [field]: status[field] };
 
 /** An empty object would be taken for null by a server that merges it into fields that were there. */
-function livePlans({ current, candidate, draining }: RolloutStatus): object {
+function livePlans({ current, candidate, weightPercent = 0, draining }: RolloutStatus): object {
   const plan = {
     ...(current === '' ? {} : { current }),
-    ...(candidate === undefined ? {} : { candidate, weightPercent: 0 }),
+    ...(candidate === undefined ? {} : { candidate, weightPercent }),
     ...(draining.length === 0 ? {} : { draining: draining.slice(0, 16) }),
   };
   return Object.keys(plan).length === 0 ? {} : { plan };
@@ -117,13 +124,39 @@ function readiness(facts: WorkflowFacts): Verdict {
   if (errors[0]) return no(errors[0].reason, withWhatRan(findingsMessage(errors, WORKFLOW), facts));
   if (!rollout) return unknownRollout(facts);
   if (facts.failure) return no(facts.failure.reason, withWhatRan(facts.failure.message, facts));
-  const [late] = [...rollout.waiting].sort(troubledFirst);
-  if (late?.problem) return no(late.problem.reason, `${waitingText(late)}; ${GOES_ON}`);
-  if (rollout.candidate !== undefined || rollout.current === '')
-    return no('RollingOut', startingText(rollout));
+  const failing = failingCode(facts, rollout);
+  if (failing) return failing;
+  if (!planTrial(facts)) {
+    const [late] = [...rollout.waiting].sort(troubledFirst);
+    if (late?.problem) return no(late.problem.reason, `${waitingText(late)}; ${GOES_ON}`);
+    if (rollout.candidate !== undefined || rollout.current === '')
+      return no('RollingOut', startingText(rollout));
+  }
   const [down] = [...rollout.down].sort(troubledFirst);
   if (down) return no(down.problem?.reason ?? 'UnitsStarting', waitingText(down));
   return up(facts, rollout);
+}
+
+/** The trial of a plan beside one that is what these objects give. */
+const planTrial = ({ trial, rollout }: WorkflowFacts): Trial | undefined =>
+  trial?.of === 'Plan' && rollout?.current === trial.current ? trial : undefined;
+
+function failingCode(
+  { trial, withdrawnCode }: WorkflowFacts,
+  { current }: RolloutStatus,
+): Verdict | undefined {
+  const remedy =
+    'mend what is declared; or have it run all the same, with rollout.onRegression: Ignore in its policy';
+  if (withdrawnCode) {
+    const { hash, message } = withdrawnCode;
+    return no(
+      'CodeWithdrawn',
+      `plan ${hash}, which these objects give, is not run: ${message}; plan ${current} goes on; ${remedy}`,
+    );
+  }
+  if (trial?.of !== 'Code' || trial.phase !== 'Held') return undefined;
+  const what = `plan ${trial.plan.hash}, which these objects give, fails more of its calls than plan ${current}`;
+  return no('CallsFail', `${what}, which has all of them again; ${remedy}`);
 }
 
 const up = ({ workflow }: WorkflowFacts, { current }: RolloutStatus): Verdict =>
@@ -154,18 +187,26 @@ const waitingText = ({ unit, serving, desired, problem }: Waiting): string =>
     ? `unit ${unit}: ${problem.message}`
     : `unit ${unit}: ${String(serving)} of ${String(desired)} instances serve`;
 
-const startingText = ({ waiting, candidate, current }: RolloutStatus): string =>
+const startingText = ({ waiting, candidate, current, weightPercent = 0 }: RolloutStatus): string =>
   waiting.length > 0
     ? `plan ${candidate ?? current} starts: ${list(waiting.map((w) => w.unit))} ${waiting.length === 1 ? 'does' : 'do'} not serve yet`
-    : `plan ${candidate ?? current} takes over`;
+    : `plan ${candidate ?? current} takes over${weightPercent > 0 ? `: it has ${String(weightPercent)} % of the calls` : ''}`;
 
 const list = (names: readonly string[]): string =>
   names.length <= 5
     ? names.join(', ')
     : `${names.slice(0, 5).join(', ')} and ${String(names.length - 5)} more`;
 
-function progressingFact({ rollout }: WorkflowFacts, ready: Fact): Fact {
+function progressingFact(facts: WorkflowFacts, ready: Fact): Fact {
   const type = 'Progressing';
+  const { rollout } = facts;
+  const trial = planTrial(facts);
+  if (trial && rollout) {
+    const [late] = [...rollout.waiting].sort(troubledFirst);
+    const waits = late ? `; ${waitingText(late)}` : '';
+    const message = `plan ${trial.plan.hash}: ${underWayText(trial)}${waits}`;
+    return { type, status: 'True', reason: 'Trying', message };
+  }
   if (!rollout) return { type, status: 'Unknown', reason: 'BusUnavailable', message: ready.message };
   if (rollout.settled && rollout.down.length === 0) return { type, ...no('Settled', 'nothing changes') };
   if (rollout.candidate === undefined && rollout.draining.length > 0)

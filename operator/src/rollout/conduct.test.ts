@@ -51,6 +51,7 @@ class Looked {
       mayTry: true,
       evidence,
       readiness: { serves: true },
+      currentServes: true,
       terms: TERMS,
       cooldownMs: 120_000,
       ...more,
@@ -189,6 +190,12 @@ describe('code that was declared anew', () => {
     assert.equal(looked.look({ ...revert, declared: plan('m') }).run, 'Beside');
   });
 
+  it('replaces at once what does not run', () => {
+    const looked = known(new Looked(1));
+    assert.deepEqual(looked.look({ ...code, currentServes: false }), { run: 'Declared' });
+    assert.equal(looked.memory.trial, undefined);
+  });
+
   it('is taken as it is where nobody is to look', () => {
     const looked = known(new Looked(1, 0.6));
     assert.deepEqual(looked.look({ ...code, terms: { ...TERMS, onRegression: 'Ignore' } }), {
@@ -205,6 +212,7 @@ function conductOnce(more: Partial<Sight>): Conducted {
     mayTry: true,
     evidence: NO_EVIDENCE,
     readiness: { serves: false },
+    currentServes: true,
     terms: TERMS,
     cooldownMs: 0,
     ...more,

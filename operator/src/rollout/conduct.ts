@@ -37,6 +37,8 @@ export interface Sight {
   readonly evidence: Evidence;
   /** Of whatever is tried. */
   readonly readiness: Readiness;
+  /** Every unit of the current revision is up. */
+  readonly currentServes: boolean;
   readonly terms: TrialTerms;
   readonly cooldownMs: number;
 }
@@ -86,7 +88,9 @@ function ofCode(memory: Memory, sight: Sight): Conducted {
   const { withdrawnCode, ...known } = memory;
   const isWithdrawn = withdrawnCode?.hash === declared.hash && terms.onRegression === 'Revert';
   if (isWithdrawn) return { memory: withoutTrial(memory), order: { run: 'Current' } };
-  if (terms.onRegression === 'Ignore') return { memory: withoutTrial(known), order: { run: 'Declared' } };
+  // What does not run can lose nothing by new code.
+  if (terms.onRegression === 'Ignore' || !sight.currentServes)
+    return { memory: withoutTrial(known), order: { run: 'Declared' } };
   const { trial } = memory;
   const goesOn = trial?.of === 'Code' && trial.plan.hash === declared.hash && trial.current === current;
   return goesOn

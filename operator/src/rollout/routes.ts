@@ -25,6 +25,8 @@ export interface NextRoute {
   readonly changes: readonly Change[];
   /** Of the target's units; what keeps a candidate from becoming current. */
   readonly waiting: readonly Waiting[];
+  /** The candidate may be entered, or is. */
+  readonly serves: boolean;
   /** Milliseconds until something is due by time alone. */
   readonly dueMs: readonly number[];
 }
@@ -63,6 +65,7 @@ export function nextRoute(world: World): NextRoute {
     marks: { ...headed.marks, drainingSince: drained.since },
     changes: [...headed.changes, ...changes],
     waiting: headed.waiting,
+    serves: headed.serves,
     dueMs: [...headed.dueMs, ...drained.dueMs],
   };
 }
@@ -72,6 +75,7 @@ interface Headed {
   readonly marks: Pick<Marks, 'servingSince'>;
   readonly changes: readonly Change[];
   readonly waiting: readonly Waiting[];
+  readonly serves: boolean;
   readonly dueMs: readonly number[];
 }
 
@@ -80,6 +84,7 @@ const unchanged = (route: RouteDraft): Headed => ({
   marks: {},
   changes: [],
   waiting: [],
+  serves: false,
   dueMs: [],
 });
 
@@ -167,17 +172,18 @@ function headBeside(world: World, stored: RouteDraft, { target, base, weightPerc
   const waiting = waitingOf(world, target);
   const { route } = named;
   if (route.weightPercent !== undefined) {
-    const weight = stands(world, target) ? weightPercent : 0;
-    return { ...named, route: { ...route, weightPercent: weight }, waiting };
+    const serves = stands(world, target);
+    return { ...named, route: { ...route, weightPercent: serves ? weightPercent : 0 }, waiting, serves };
   }
-  const isReady = stored.candidate === hash && waiting.length === 0 && world.stale.length === 0;
-  if (!isReady || weightPercent === 0) return { ...named, waiting };
+  const serves = stored.candidate === hash && waiting.length === 0 && world.stale.length === 0;
+  if (!serves || weightPercent === 0) return { ...named, waiting, serves };
   const overlap = overlapped(world, hash);
-  if (overlap.leftMs > 0) return { ...named, ...overlap.pending };
+  if (overlap.leftMs > 0) return { ...named, ...overlap.pending, serves };
   // It may drain from when it was current: who enters it now keeps it.
   const draining = route.draining.filter((h) => h !== hash);
   const entered: Headed['changes'] = [{ kind: 'Entered', hash }];
-  return { ...named, route: { ...route, draining, weightPercent }, changes: [...named.changes, ...entered] };
+  const changes = [...named.changes, ...entered];
+  return { ...named, route: { ...route, draining, weightPercent }, changes, serves };
 }
 
 /** Of each unit something is up: its calls find somebody. */

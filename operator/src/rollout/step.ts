@@ -151,6 +151,7 @@ function statusOf(
     draining,
     ...(candidate === undefined ? {} : { candidate }),
     ...(weightPercent === undefined ? {} : { weightPercent }),
+    serves: next.serves,
     waiting: next.waiting,
     down: downUnits(world, next.route),
     ending: ending.map((u) => u.name).sort(),

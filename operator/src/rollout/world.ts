@@ -174,6 +174,8 @@ export interface RolloutStatus {
   readonly current: string;
   readonly candidate?: string;
   readonly weightPercent?: number;
+  /** The candidate may be entered; where it was, something of each of its units is up. */
+  readonly serves: boolean;
   readonly draining: readonly string[];
   /** Units of a candidate that do not serve yet. */
   readonly waiting: readonly Waiting[];

@@ -145,6 +145,9 @@ export const routeKey = workflowToken;
 /** Key of what was observed of a workflow, in the bucket of records. */
 export const observationsKey = (w: WorkflowKey): string => `observations.${workflowToken(w)}`;
 
+/** Key of what a workflow's roll-outs have come to, in the bucket of records. */
+export const rolloutKey = (w: WorkflowKey): string => `rollout.${workflowToken(w)}`;
+
 /** Key of what only the gateway may read of a workflow: triggers, exposure, digests of keys. */
 export const entryKey = (w: WorkflowKey): string => `_gateway.${workflowToken(w)}`;
 export const entryKeys = '_gateway.*.*';
