@@ -38,6 +38,8 @@ import type { LogRecord } from './run.ts';
 /** A unit as it is to run. */
 export interface UnitTarget {
   readonly scope: UnitScope;
+  /** What each instance requests of a machine, in thousandths of a core. */
+  readonly cpuMillis: number;
   readonly places: readonly Place[];
   readonly environments: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** What the host itself is given, beside its functions' environments. */

@@ -12,6 +12,7 @@ import type { Credential, NewCredential } from '../bus/credentials.ts';
 import { HOST_BUNDLE } from './bundles.ts';
 import { Child } from './child.ts';
 import type { LogRecord } from './run.ts';
+import { giveShare } from './share.ts';
 
 /** One of the machines of a run. */
 export interface Place {
@@ -26,6 +27,8 @@ export interface FleetOptions {
   readonly credential: NewCredential;
   /** File of the host that runs it; the one that was built with this operator where it is not given. */
   readonly bundle?: string;
+  /** What each instance requests of a machine, in thousandths of a core. */
+  readonly cpuMillis: number;
   /** One for each instance. */
   readonly places: readonly Place[];
   /** Environment of each function. */
@@ -125,6 +128,7 @@ export class Fleet {
       },
     });
     this.#running.set(slot, { key, child, startedAtMs: performance.now() });
+    if (child.pid !== undefined) void giveShare(child.pid, this.#options.cpuMillis);
     void child.exited.then(({ code, signal }) => {
       this.#ended(slot, `ended with ${String(signal ?? code)}`);
     });

@@ -9,9 +9,10 @@ import type { RouteRevision } from '@sinter/contract';
 import { environmentValues } from '../model/environment.ts';
 import { readModule } from '../model/modules.ts';
 import { namespaceOf } from '../model/nouns.ts';
+import { cpuMillisOf } from '../model/quantity.ts';
 import type { ConfigMap, Machine, WorkflowObject } from '../model/nouns.ts';
 import { spread } from '../planner/placement.ts';
-import type { Plan } from '../planner/plan.ts';
+import type { Plan, PlanUnit } from '../planner/plan.ts';
 import { entryRecord, planHash, routeRevision, unitScope } from '../resources/index.ts';
 import { configMapsIn } from '../snapshot/gather.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
@@ -41,6 +42,7 @@ export function targetOf(
       const places = spread(unit, unit.instances, machines);
       return {
         scope: unitScope(unit, snapshot),
+        cpuMillis: requestedOf(unit, snapshot),
         places: places.flatMap((name) => machines.find((m) => m.name === name) ?? []),
         environments: Object.fromEntries(
           unit.functions.map((fn) => [fn, environmentOf(fn, snapshot, world, configMaps)] as const),
@@ -50,6 +52,12 @@ export function targetOf(
     }),
   };
 }
+
+/** In thousandths of a core: what its pod would request. */
+const requestedOf = (unit: PlanUnit, { functions }: Snapshot): number =>
+  functions
+    .filter((fn) => unit.functions.includes(fn.name))
+    .reduce((sum, fn) => sum + cpuMillisOf(fn.spec.resources.requests.cpu), 0);
 
 const everythingServed = (revision: RouteRevision): RouteRevision => ({
   ...revision,
