@@ -11,7 +11,8 @@ const at = { version: CONTRACT_VERSION, machine: 'm', architecture: 'amd64' };
 
 function unitTarget(unit: string): UnitTarget {
   const scope = { ...W, unit, functions: [`f-${unit}`], edges: [], asyncFunctions: [] };
-  return { scope, places: [{ machine: 'm', architecture: 'amd64', servers: [] }], environments: {} };
+  const places = [{ machine: 'm', architecture: 'amd64', servers: [] }];
+  return { scope, cpuMillis: 100, places, environments: {} };
 }
 
 export function target(hash: string, units: readonly string[], timeoutSeconds = 1): Target {
