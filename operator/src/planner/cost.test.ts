@@ -6,6 +6,7 @@ import type { World } from '../snapshot/testSnapshot.ts';
 import { Model, pricesOf, stretch } from './cost.ts';
 import { factsOf } from './facts.ts';
 import { figuresOf } from './figures.ts';
+import type { Figures } from './figures.ts';
 import { PROCESS_BYTES, WORKER_BYTES } from './priors.ts';
 import { Groups } from './groups.ts';
 
@@ -15,11 +16,22 @@ const near = (actual: number, expected: number, what = ''): void =>
     `${what} ${actual} ≠ ${expected}`,
   );
 
+/** Hosts have a test of their own. */
+const withoutHosts = (figures: Figures): Figures => ({
+  ...figures,
+  host: {
+    apartCores: new Float64Array(figures.names.length),
+    savedCores: new Float64Array(figures.to.length),
+    processCores: 0,
+    processBytes: PROCESS_BYTES,
+  },
+});
+
 /** What a grouping (`a,b` is a unit) of a world comes to. */
 function predicted(world: World, ...units: readonly string[]) {
   const snapshot = snapshotOf(world);
   const facts = factsOf(snapshot);
-  const figures = figuresOf(facts);
+  const figures = withoutHosts(figuresOf(facts));
   const prices = pricesOf(snapshot.policy.spec.price);
   const groups = new Groups(facts, figures);
   const model = new Model(figures, prices);
@@ -177,6 +189,22 @@ test('what is used costs while calls run: who waits for another unit pays for bo
   const alone = PROCESS_BYTES + WORKER_BYTES;
   assert.ok(Math.abs(apart.cost / (gb(alone) * (0.016 + 0.013)) - 1) < 1e-3, String(apart.cost));
   assert.ok(Math.abs(together.cost / (gb(alone + WORKER_BYTES) * 0.0151) - 1) < 1e-3, String(together.cost));
+});
+
+test('units that share a machine share its cores', () => {
+  const world = (ratePerSecond: number): World => ({
+    functions: ['a', 'b', 'c'],
+    edges: ['a>b'],
+    enforcesLimits: false,
+    machines: [{ name: 'm', architecture: 'amd64', tier: 'Cloud', cpuMillis: 2000 }],
+    observations: {
+      roots: [root('a', 1), { ...root('c', ratePerSecond), call: 'Async' }],
+      functions: [ran('a', 2), ran('b', 3), ran('c', 10)],
+      edges: [hop('a', 'b')],
+    },
+  });
+  const at = (ratePerSecond: number) => predicted(world(ratePerSecond), 'a', 'b', 'c').latencyMs;
+  assert.ok(at(150) > 1.5 * at(1), 'what keeps the machine busy is in everybody’s way');
 });
 
 test('where everything is free, memory is what is saved', () => {

@@ -8,6 +8,7 @@
  *  - A piece of c CPU milliseconds in a unit with s cores takes c · max(1, 1/s), and longer where the unit is busy: with
  *    ρ = executions per second · CPU seconds / cores, asynchronous work included, by 1/(1−ρ) for one core and by the queue of
  *    several servers for more (Sakasegawa 1977). A function has one thread, so the same holds for it alone with one core.
+ *    Where units share the cores of one machine without limits of their own, all of them count.
  *    Worked: 10 ms on 72 millicores at ρ = 0.5 take 10 / 0.072 / 0.5 = 278 ms.
  *  - An execution takes its CPU time, its waiting, its calls in turn one after the other, and of those at once the longest;
  *    but calls at once into one unit take no less than their CPU time together on that unit's cores.
@@ -17,7 +18,9 @@
  *  - Money per root call: `Provisioned` pays for what each instance has reserved, busy or idle. `BusyTime` pays for the memory
  *    in use for the share of time in which at least one call runs (1 − e^−load, for calls that come independently), and for
  *    the CPU seconds used.
- * Not in it: garbage collection, the bus's own CPU time, machines that are full, payloads beyond their measured overhead.
+ *  - Hosts use CPU for calls, more for those by the bus than for those inside (`hostCost.ts`): it counts in ρ and in money. What a
+ *    call waits for it is in the channel's overhead.
+ * Not in it: garbage collection, the CPU time of the bus's servers, machines that are full, payloads beyond their measured overhead.
  */
 import { PROCESS_BYTES } from './priors.ts';
 import type { Figures } from './figures.ts';
@@ -68,7 +71,7 @@ export interface UnitFigures {
   readonly reservedCores: number;
   readonly reservedBytes: number;
   readonly usedBytes: number;
-  /** CPU that its functions use, in cores per instance. */
+  /** CPU that its functions and its host use, in cores per instance. */
   readonly load: number;
   readonly instances: number;
   /** Length of a start from nothing, and after how long without a call it ends; 0: it never does. */
@@ -101,6 +104,8 @@ export class UnitTable {
   readonly instances: Float64Array;
   readonly coldMs: Float64Array;
   readonly idleSeconds: Float64Array;
+  /** Cores in use, of all its instances. */
+  readonly load: Float64Array;
   readonly #columns: readonly Float64Array[];
 
   constructor(rows: number) {
@@ -114,6 +119,7 @@ export class UnitTable {
     this.instances = column().fill(1);
     this.coldMs = column();
     this.idleSeconds = column();
+    this.load = column();
     this.#columns = [
       this.stretch,
       this.speed,
@@ -124,6 +130,7 @@ export class UnitTable {
       this.instances,
       this.coldMs,
       this.idleSeconds,
+      this.load,
     ];
   }
 
@@ -140,6 +147,7 @@ export class UnitTable {
     this.instances[row] = instances;
     this.coldMs[row] = unit.coldMs;
     this.idleSeconds[row] = unit.idleSeconds;
+    this.load[row] = load * instances;
   }
 
   /** No unit: whatever ran in it would run forever. */
@@ -206,8 +214,12 @@ export class Model {
   #turn = 0;
   readonly #isSleeping: boolean;
   readonly #isBusyTime: boolean;
-  /** Money for the CPU seconds used, which no grouping changes. */
-  readonly #cpuCost: number;
+  /** Cores that the functions alone use, in whatever grouping. */
+  readonly #leastCores: number;
+  /** Cores in use, where anybody asks: what is shared, or what is paid. */
+  #coresInUse = 0;
+  /** What everybody's work makes of a CPU millisecond on cores that all units share. */
+  #crowd = 1;
 
   constructor(figures: Figures, prices: Prices) {
     const size = figures.names.length;
@@ -228,12 +240,13 @@ export class Model {
     this.#atOnceIn = new Float64Array(size);
     this.#isSleeping = figures.sleeps.includes(1);
     this.#isBusyTime = prices.model === 'BusyTime';
-    this.#cpuCost = this.#isBusyTime ? cpuUsed(figures) * prices.perCoreSecond : 0;
+    this.#leastCores = cpuUsed(figures);
   }
 
   /** Fills `latencyMs`, `memoryBytes` and `cost`, and gives the score by an objective. */
   score(objective: Objective): number {
     if (this.#isSleeping) this.#findSleepers();
+    this.#countCores();
     const { order, rootRate, rootsPerSecond } = this.figures;
     let waited = 0;
     for (let i = 0; i < order.length; i++) {
@@ -251,6 +264,27 @@ export class Model {
   rootMs(f: number): number {
     const ms = (this.tookMs[f] ?? 0) + this.#asleep(this.unitOf[f] ?? -1);
     return (this.figures.rootScale[f] ?? 1) * ms + (this.figures.rootOffsetMs[f] ?? 0);
+  }
+
+  /** Of every unit; while anything is undecided, of the functions alone. */
+  #countCores(): void {
+    const { count, sharedCores } = this.figures;
+    const isShared = sharedCores !== Infinity;
+    if (!isShared && !(this.#isBusyTime && this.prices.perCoreSecond > 0)) return;
+    const turn = ++this.#turn;
+    let cores = 0;
+    for (let f = 0; f < count; f++) {
+      const u = this.unitOf[f] ?? -1;
+      if (u < 0) {
+        cores = this.#leastCores;
+        break;
+      }
+      if (this.#atOnceIn[u] === turn) continue;
+      this.#atOnceIn[u] = turn;
+      cores += this.units.load[u] ?? 0;
+    }
+    this.#coresInUse = Math.max(cores, this.#leastCores);
+    this.#crowd = isShared ? queue(sharedCores, this.#coresInUse) : 1;
   }
 
   #judge(objective: Objective): number {
@@ -291,7 +325,7 @@ export class Model {
       inTurn += (count - atOnce) * one;
       if (atOnce > 0) longest = Math.max(longest, this.#allAtOnce(g, v, atOnce, one, isSync[e] === 1));
     }
-    const unitStretch = u < 0 ? (this.leastStretch[f] ?? 1) : (units.stretch[u] ?? 1);
+    const unitStretch = Math.max(this.#crowd, (u < 0 ? this.leastStretch[f] : units.stretch[u]) ?? 1);
     const threadStretch = (u < 0 ? 1 : (units.speed[u] ?? 1)) * (this.#thread[f] ?? 1);
     const disturbed = sent > 0 ? Math.min(sent, work / 2) * (units.contention[u] ?? 0) : 0;
     this.#workMs[f] = work;
@@ -353,7 +387,8 @@ export class Model {
       perSecond += instances * share * (units.pricePerSecond[u] ?? 0);
     }
     this.memoryBytes = bytes;
-    this.cost = (perSecond + this.#cpuCost) / rootsPerSecond;
+    if (this.#isBusyTime) perSecond += this.#coresInUse * this.prices.perCoreSecond;
+    this.cost = perSecond / rootsPerSecond;
   }
 
   /** The share of the time that is paid. */

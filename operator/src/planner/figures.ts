@@ -15,6 +15,8 @@ import { bytesOf, cpuMillisOf } from '../model/quantity.ts';
 import type { ObservedEdge, ObservedFunction, ObservedRoot } from '../snapshot/observations.ts';
 import { instancesOf } from './facts.ts';
 import type { Facts } from './facts.ts';
+import { hostCostOf } from './hostCost.ts';
+import type { HostCost } from './hostCost.ts';
 import { channelApart } from './placement.ts';
 import {
   MB,
@@ -84,6 +86,9 @@ export interface Figures {
   /** Samples behind an edge's figures. */
   readonly edgeSamples: Float64Array;
   readonly edges: readonly Edge[];
+  readonly host: HostCost;
+  /** The cores that all units share, where none has a limit of its own; Infinity: each has what its limits say. */
+  readonly sharedCores: number;
   /** Callees before callers along sync edges. */
   readonly order: Int32Array;
   /** By entry: what the model's latency is multiplied by, and what is added to it, to meet what was measured (`study.ts`). */
@@ -103,14 +108,13 @@ export function figuresOf(facts: Facts): Figures {
   const roots = rootsOf(facts);
   const executed = executionArrays(names, facts);
   const rates = ratesOf(roots.calls, index, graph);
+  const declared = declaredArrays(names, facts);
+  const load = { index, count: functions.length, ...executed, ...declared, ...graph, ...rates };
   return {
     names,
-    index,
-    count: functions.length,
-    ...executed,
-    ...declaredArrays(names, facts),
-    ...graph,
-    ...rates,
+    ...load,
+    host: hostCostOf(load, facts.snapshot.observations.units),
+    sharedCores: sharedCoresOf(facts),
     rootScale: new Float64Array(names.length).fill(1),
     rootOffsetMs: new Float64Array(names.length),
     order: calleesFirst(names.length, graph),
@@ -118,6 +122,10 @@ export function figuresOf(facts: Facts): Figures {
     rootsAssumed: roots.assumed,
   };
 }
+
+/** On a laptop every unit may use the whole machine. */
+const sharedCoresOf = ({ snapshot: { enforcesLimits, machines } }: Facts): number =>
+  enforcesLimits ? Infinity : Math.max(0, ...machines.map((m) => m.cpuMillis ?? 0)) / 1000 || Infinity;
 
 const sum = (list: Float64Array): number => list.reduce((all, x) => all + x, 0);
 

@@ -10,6 +10,7 @@ import { loadOf } from './cost.ts';
 import type { UnitFigures } from './cost.ts';
 import { architecturesOf, tiersOf } from './facts.ts';
 import type { Facts } from './facts.ts';
+import { hostCores } from './hostCost.ts';
 import { PROCESS_BYTES } from './priors.ts';
 import type { Figures } from './figures.ts';
 import { fittedBytes } from './sizes.ts';
@@ -39,6 +40,9 @@ export class Groups {
   readonly #current: Int32Array;
   readonly #isReserved: boolean;
   readonly #isLimited: boolean;
+  /** Which question a function was a member in last. */
+  readonly #askedIn: Int32Array;
+  #question = 0;
   readonly #unit: Mutable<UnitFigures> = {
     cores: 1,
     reservedCores: 1,
@@ -69,6 +73,7 @@ export class Groups {
     this.#pinned = Int32Array.from(members, (_, i) =>
       figures.known[i] === 1 ? -1 : (this.#current[i] ?? -1),
     );
+    this.#askedIn = new Int32Array(figures.names.length);
     this.#isLimited = facts.snapshot.enforcesLimits;
     this.#isReserved = policy.spec.price.model === 'Provisioned';
   }
@@ -150,13 +155,15 @@ export class Groups {
   unit(members: Members, count: number): UnitFigures {
     const { figures } = this;
     const unit = this.#unit;
-    let [cores, used, limit, load, cold, isKnown, homes] = [0, PROCESS_BYTES, 0, 0, 0, true, -1];
+    let [cores, used, limit, load, cold, isKnown, homes] = [0, figures.host.processBytes, 0, 0, 0, true, -1];
+    const question = ++this.#question;
     for (let i = 0; i < count; i++) {
       const f = members[i] ?? 0;
       cores += figures.limitCores[f] ?? 0;
       used += figures.memoryBytes[f] ?? 0;
       limit += figures.limitBytes[f] ?? 0;
       load += loadOf(figures, f);
+      this.#askedIn[f] = question;
       cold = Math.max(cold, figures.sleeps[f] === 1 ? (figures.coldMs[f] ?? 0) : 0);
       isKnown &&= figures.isMemoryKnown[f] === 1;
       homes &= this.#homes[f] ?? 0;
@@ -166,8 +173,10 @@ export class Groups {
     unit.reservedCores = cores;
     unit.usedBytes = used;
     unit.reservedBytes =
-      PROCESS_BYTES + (this.#isReserved && isKnown ? fittedBytes(used - PROCESS_BYTES, limit) : limit);
-    unit.load = load;
+      PROCESS_BYTES +
+      (this.#isReserved && isKnown ? fittedBytes(used - figures.host.processBytes, limit) : limit);
+    const isMember = (f: number): boolean => this.#askedIn[f] === question;
+    unit.load = load + hostCores(figures.host, figures, members, count, isMember);
     unit.coldMs = cold;
     unit.instances = figures.instances[first] ?? 1;
     unit.idleSeconds = figures.idleSeconds[first] ?? 0;

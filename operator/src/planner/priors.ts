@@ -17,3 +17,10 @@ export const WORKER_BYTES = 10 * MB;
 export const PRIOR_FUNCTION_BYTES = 5 * MB;
 /** As long as a unit's pod takes from its creation to its first answer, where nothing was measured. */
 export const PRIOR_COLD_MS = 250;
+
+/**
+ * CPU of a host beside that of its functions, while nothing was measured: milliseconds for a call that comes in by the bus, one
+ * that goes out by it (or is sent), and one that stays inside, and cores of a process that has nothing to do. (Measured with ten
+ * functions at five root calls a second, in five groupings; at high rates each is about a fifth.)
+ */
+export const PRIOR_HOST = { servedMs: 1.5, askedMs: 0.5, insideMs: 0.2, processCores: 0.004 } as const;

@@ -28,6 +28,7 @@ export interface World {
   readonly observations?: Manifest;
   readonly trials?: Trials;
   readonly scalesToZero?: boolean;
+  readonly enforcesLimits?: boolean;
   readonly nowMs?: number;
 }
 
@@ -51,6 +52,7 @@ export function snapshotOf(world: World, manifests: readonly Manifest[] = manife
     current: world.current ?? null,
     observations: observationsSchema.parse(world.observations ?? {}),
     ...(world.scalesToZero ? { scalesToZero: true } : {}),
+    ...(world.enforcesLimits === undefined ? {} : { enforcesLimits: world.enforcesLimits }),
     ...(world.trials ? { trials: world.trials } : {}),
     nowMs: world.nowMs ?? 0,
   });
