@@ -10,6 +10,7 @@
  *     `stateFolder` keeps.
  */
 import { rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { ROUTES_BUCKET, kvStream, newId } from '@sinter/contract';
@@ -610,6 +611,8 @@ function machinesOf(names: readonly string[], servers: Servers): readonly LocalM
   const hub = servers.urlOf(HUB);
   return localMachines(names.length).map((machine) => ({
     ...machine,
+    // What the processes of a run have between them: none has a limit.
+    cpuMillis: 1000 * availableParallelism(),
     machine: machine.name,
     servers: names.includes(machine.name) ? [servers.urlOf(machine.name), hub] : [hub],
   }));

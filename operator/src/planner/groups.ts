@@ -131,7 +131,7 @@ export class Groups {
       mostBytes = Math.max(mostBytes, this.#largest[i]?.bytes ?? 0);
       mostCores = Math.max(mostCores, this.#largest[i]?.cores ?? 0);
     }
-    return bytes <= mostBytes && cores <= mostCores + 1e-9;
+    return bytes <= mostBytes && (!this.#isLimited || cores <= mostCores + 1e-9);
   }
 
   /** Whether work that nobody waits for would keep the cores from what somebody waits for. */

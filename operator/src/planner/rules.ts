@@ -142,6 +142,7 @@ const memoryWouldExceed: GroupRule = (members, facts) => {
 };
 
 const cpuWouldExceed: GroupRule = (members, facts) => {
+  if (!facts.snapshot.enforcesLimits) return undefined; // nobody reserves what is asked for
   const needed = sumOf(members, (fn) => cpuMillisOf(fn.spec.resources.requests.cpu));
   const [largest, machine] = largestOf(members, facts, (m) => m.cpuMillis);
   return needed <= largest
