@@ -27,6 +27,7 @@ export interface WorkflowObject extends ClusterObject {
     readonly plan?: {
       readonly current?: string;
       readonly candidate?: string;
+      readonly weightPercent?: number;
       readonly draining?: readonly string[];
     };
   };
@@ -98,6 +99,11 @@ export class Lab {
   /** Hash of the plan that runs; empty: none. */
   async plan(): Promise<string> {
     return (await this.#status())?.plan?.current ?? '';
+  }
+
+  /** The plans that are live. */
+  async live(): Promise<NonNullable<NonNullable<WorkflowObject['status']>['plan']>> {
+    return (await this.#status())?.plan ?? {};
   }
 
   async call(body: unknown = null, options: CallOptions = {}): Promise<Answer> {

@@ -35,7 +35,7 @@ const isQuiet = (file: string): boolean => QUIET.some((name) => file.endsWith(`/
 /** So many of those at a time. */
 const BESIDE = 2;
 /** Minutes each, and for what changes seldom: run by `--all`, or by name. */
-const LONG = ['credentials', 'faultPoints', 'lostKeys', 'release', 'scale', 'testbed'];
+const LONG = ['credentials', 'faultPoints', 'lostKeys', 'optimiseFaults', 'release', 'scale', 'testbed'];
 const isLong = (file: string): boolean => LONG.some((name) => file.endsWith(`/${name}.test.ts`));
 
 const words = process.argv.slice(2);

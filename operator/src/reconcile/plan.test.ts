@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StoredObject } from './kinds.ts';
 import { PLANS_KEPT, judgePlans, superfluous } from './plan.ts';
+import { Running } from './running.ts';
 
 const plan = (hash: string, sequence?: number, created = hash): StoredObject => ({
   apiVersion: 'sinter.dev/v1alpha1',
@@ -38,6 +39,17 @@ test('what became of each', () => {
     judged.map((j) => j.state),
     ['Current', 'Draining', 'Candidate', 'Proposed', 'Retired'],
   );
+});
+
+test('one that is about to be made is proposed before it runs', () => {
+  const running = new Running();
+  running.offers('ns/flow', 'x');
+  assert.equal(running.get('ns/flow'), undefined, 'of what is not known nothing is told');
+  running.set('ns/flow', RUNS);
+  running.offers('ns/flow', 'x');
+  running.offers('ns/flow', 'k');
+  const [judged] = judgePlans([plan('x')], 'flow', running.get('ns/flow') ?? RUNS);
+  assert.equal(judged?.state, 'Proposed');
 });
 
 test('the oldest go beyond what is kept; never one that is live, proposed or pinned', () => {

@@ -44,6 +44,13 @@ export class Running {
     this.#tell(workflow);
   }
 
+  /** A plan is about to be made: whoever sees it before it runs is to know what it is for. */
+  offers(workflow: string, hash: string): void {
+    const known = this.get(workflow);
+    if (known && known.current !== hash && known.candidate !== hash)
+      this.set(workflow, { ...known, offered: hash });
+  }
+
   forget(workflow: string): void {
     if (this.#known.delete(workflow)) this.#tell(workflow);
   }

@@ -62,6 +62,8 @@ export class Lab {
   /** Points that the operator has passed, and whether it is to die there. */
   readonly points: string[] = [];
   dies: (at: number) => boolean = () => false;
+  /** What the workflow said of itself at each look, while it ran: each once, in turn. */
+  readonly said: string[] = [];
   /** Units whose pods find no machine. */
   readonly roomless = new Set<string>();
   /** Everything that was written on the bus, by kind of record. */
@@ -146,6 +148,8 @@ export class Lab {
     try {
       await this.#operator.workflows.reconcile(KEY, this.#signal);
       await this.#operator.plans.reconcile(KEY, this.#signal);
+      const said = this.condition('Ready');
+      if (this.said.at(-1) !== said) this.said.push(said);
     } catch (cause) {
       if (!(cause instanceof Died)) throw cause;
       this.restart();

@@ -23,6 +23,11 @@ describe('a better plan', () => {
     await lab.until(() => lab.route?.current === candidate);
     await lab.pass(15);
     assert.deepEqual(Object.keys(lab.route?.revisions ?? {}), [candidate]);
+    assert.deepEqual(
+      lab.said.slice(lab.said.indexOf('True Serving')),
+      ['True Serving'],
+      'it is ready all the time',
+    );
     assert.equal(lab.condition('Progressing'), 'False Settled');
     assert.equal(lab.plan(candidate)['state'], 'Current');
     assert.equal(lab.plan(first)['state'], 'Retired');

@@ -376,11 +376,12 @@ export class WorkflowReconciler {
   }
 
   /** The plan as an object; one that is there already keeps its decisions. */
-  async #keepPlan(proposal: Followed, { stored, w }: Sight, signal: AbortSignal): Promise<void> {
-    const { client, stores, events, fault } = this.#options;
+  async #keepPlan(proposal: Followed, { key, stored, w }: Sight, signal: AbortSignal): Promise<void> {
+    const { client, stores, running, events, fault } = this.#options;
     const { object, hash } = proposal.named;
     if (stores.plans.get(keyOf({ namespace: w.namespace, name: object.metadata.name }))) return;
     await fault('WorkflowPlan');
+    running.offers(key, hash);
     const metadata = { ...object.metadata, ownerReferences: [controlledBy(stored)] };
     try {
       await client.create(SINTER.plans, { ...object, metadata }, { fieldManager: MANAGER.workflow, signal });

@@ -74,12 +74,23 @@ describe('Ready', () => {
     'a Notice is none': [{ findings: [finding('Notice', 'NotYet')] }, 'True Serving'],
     'the API server refuses': [{ failure: { reason: 'QuotaExceeded', message: 'm' } }, 'False QuotaExceeded'],
     'a candidate starts': [
-      { rollout: { ...RUNS, candidate: 'b', waiting: [late()], settled: false } },
+      { planned: 'b', rollout: { ...RUNS, candidate: 'b', waiting: [late()], settled: false } },
       'False RollingOut',
     ],
     'a candidate does not come up': [
-      { rollout: { ...RUNS, candidate: 'b', waiting: [late(), late('ImagePullBackOff')], settled: false } },
+      {
+        planned: 'b',
+        rollout: { ...RUNS, candidate: 'b', waiting: [late(), late('ImagePullBackOff')], settled: false },
+      },
       'False ImagePullBackOff',
+    ],
+    'a better plan is tried, and does not come up': [
+      { rollout: { ...RUNS, candidate: 'b', waiting: [late('ImagePullBackOff')], settled: false } },
+      'True Serving',
+    ],
+    'a better plan takes over': [
+      { rollout: { ...RUNS, candidate: 'b', weightPercent: 50, settled: false } },
+      'True Serving',
     ],
     'a unit starts': [{ rollout: { ...RUNS, down: [late()] } }, 'False UnitsStarting'],
     'a unit is down for a reason': [
@@ -109,9 +120,11 @@ describe('the other conditions', () => {
     assert.equal(one('Stalled', { findings: [finding('Error', 'SyncCycle')] }), 'True SyncCycle');
     assert.equal(one('Reconciling', { rollout: { ...RUNS, down: [late()] } }), 'True UnitsStarting');
     assert.equal(
-      one('Stalled', { rollout: { ...RUNS, candidate: 'b', waiting: [late('UnitFailed')] } }),
+      one('Stalled', { planned: 'b', rollout: { ...RUNS, candidate: 'b', waiting: [late('UnitFailed')] } }),
       'True UnitFailed',
     );
+    const takesOver = { rollout: { ...RUNS, candidate: 'b', weightPercent: 50, settled: false } };
+    assert.equal(one('Progressing', takesOver), 'True RollingOut');
   });
 
   it('tell what comes later, what is pinned, and what may not be read', () => {

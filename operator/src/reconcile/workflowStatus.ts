@@ -4,7 +4,8 @@
  * Owns: which of several facts becomes the reason (the list below), and the words. Pure; nothing in it changes with time alone,
  * so that a second look writes nothing.
  *
- * `Ready` is about the declared generation: true when what is declared runs and every unit of it is up, whatever is tried beside it.
+ * `Ready` is about the declared generation: true when what is declared runs and every unit of it is up, whatever is tried beside it
+ * or takes its place because it measured better.
  * Reasons, the first that applies: Terminating, an Error among the findings, what the API server refuses, code that fails more calls
  * (CodeWithdrawn, CallsFail), a unit that does not come up, RollingOut, a unit that is down, Suspended, Serving.
  */
@@ -126,7 +127,7 @@ function readiness(facts: WorkflowFacts): Verdict {
   if (facts.failure) return no(facts.failure.reason, withWhatRan(facts.failure.message, facts));
   const failing = failingCode(facts, rollout);
   if (failing) return failing;
-  if (!planTrial(facts)) {
+  if (!isGiven(facts)) {
     const [late] = [...rollout.waiting].sort(troubledFirst);
     if (late?.problem) return no(late.problem.reason, `${waitingText(late)}; ${GOES_ON}`);
     if (rollout.candidate !== undefined || rollout.current === '')
@@ -136,6 +137,10 @@ function readiness(facts: WorkflowFacts): Verdict {
   if (down) return no(down.problem?.reason ?? 'UnitsStarting', waitingText(down));
   return up(facts, rollout);
 }
+
+/** What runs is what these objects give: a candidate can only be a better plan. */
+const isGiven = ({ planned, rollout }: WorkflowFacts): boolean =>
+  rollout !== undefined && rollout.current !== '' && rollout.current === planned;
 
 /** The trial of a plan beside one that is what these objects give. */
 const planTrial = ({ trial, rollout }: WorkflowFacts): Trial | undefined =>
@@ -208,6 +213,8 @@ function progressingFact(facts: WorkflowFacts, ready: Fact): Fact {
     return { type, status: 'True', reason: 'Trying', message };
   }
   if (!rollout) return { type, status: 'Unknown', reason: 'BusUnavailable', message: ready.message };
+  if (rollout.candidate !== undefined && ready.status === 'True')
+    return { type, status: 'True', reason: 'RollingOut', message: startingText(rollout) };
   if (rollout.settled && rollout.down.length === 0) return { type, ...no('Settled', 'nothing changes') };
   if (rollout.candidate === undefined && rollout.draining.length > 0)
     return {
