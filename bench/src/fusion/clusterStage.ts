@@ -86,6 +86,14 @@ export async function clusterStage(): Promise<Stage> {
       } else await write(subject.policy(policy));
       await untilRunning(client, subject, groups);
     },
+    change: async (subject, policy) => {
+      await write(subject.policy(policy));
+    },
+    delayHops: async (delayMs) => {
+      const leaf = await leafOn(client, machine);
+      const { delayHops } = await import('./hopDelay.ts');
+      return await delayHops(machine, leaf, delayMs);
+    },
     running: (subject) => runningOf(client, subject),
     snapshot: snapshotOf,
     remove: async ({ namespace }) => {
@@ -108,6 +116,15 @@ async function sinterPods(client: KubeClient) {
   };
   const [gateway, hub] = [await of('gateway'), await of('nats-hub')];
   return { gateway, hub, gatewayAddress: `${gateway.status?.podIP ?? ''}:8080` };
+}
+
+/** Address of the pod of a machine's own server. */
+async function leafOn(client: KubeClient, machine: string): Promise<string> {
+  const labelSelector = 'app.kubernetes.io/component=nats-leaf';
+  const fieldSelector = `spec.nodeName=${machine}`;
+  const [pod] = (await client.list<Pod>(KINDS.pods, { labelSelector, fieldSelector })).items;
+  if (pod?.status?.podIP === undefined) throw new Error(`no leaf of the bus runs on ${machine}`);
+  return pod.status.podIP;
 }
 
 const secretText = async (client: KubeClient, namespace: string, name: string, key: string): Promise<string> => {

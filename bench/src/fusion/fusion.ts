@@ -15,6 +15,7 @@ import { cellOf } from './cell.ts';
 import type { Cell, CellTerms } from './cell.ts';
 import { choicesOf, TOGETHER } from './choices.ts';
 import type { PlanToMeasure, Price } from './choices.ts';
+import { findPlan } from './finding.ts';
 import { entryLines, groupsText, planLines, titleOf, verdictLines } from './report.ts';
 import type { Measured } from './report.ts';
 import type { Stage } from './stage.ts';
@@ -32,7 +33,10 @@ export interface FusionOptions {
   readonly observeSeconds: number;
   readonly warmSeconds: number;
   readonly seconds: number;
-  readonly isDelayed: boolean;
+  /** Milliseconds that every hop takes longer. */
+  readonly hopDelayMs: number;
+  /** For how long the optimiser is watched; 0: not at all. */
+  readonly findSeconds: number;
   /** A folder for snapshots and cells, as JSON; absent: they are not kept. */
   readonly keep?: string | undefined;
   readonly signal: AbortSignal;
@@ -46,16 +50,36 @@ export const PRICES: readonly Price[] = [
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 export async function fusion(stage: Stage, options: FusionOptions): Promise<void> {
+  const { hopDelayMs } = options;
+  const delay = hopDelayMs > 0 ? await stage.delayHops(hopDelayMs) : undefined;
+  try {
+    await everyExample(stage, options);
+  } finally {
+    await delay?.stop();
+  }
+}
+
+async function everyExample(stage: Stage, options: FusionOptions): Promise<void> {
   for (const example of options.examples)
     for (const cpuMillis of options.cpuMillis) {
       const subject = await subjectOf({ example, cpuMillis, machine: stage.machine });
       try {
         say(`\n# ${example}, ${String(cpuMillis)} millicores a function, ${String(options.perSecond)} visits/s`);
-        await compared(stage, subject, options);
+        if (options.partitions > 0) await compared(stage, subject, options);
+        if (options.findSeconds > 0) await found(stage, subject, options);
       } finally {
         await stage.remove(subject);
       }
     }
+}
+
+async function found(stage: Stage, subject: Subject, options: FusionOptions): Promise<void> {
+  const [price] = PRICES;
+  const { name: _, ...spec } = price ?? {};
+  const seconds = options.findSeconds;
+  const { lines, groups } = await findPlan(stage, subject, { ...options, seconds, price: spec });
+  say(`the optimiser, for ${String(seconds)} s from all apart: ${groupsText({ groups })}`);
+  for (const line of lines) say(line);
 }
 
 async function compared(stage: Stage, subject: Subject, options: FusionOptions): Promise<void> {
@@ -80,7 +104,7 @@ async function compared(stage: Stage, subject: Subject, options: FusionOptions):
   if (price) for (const line of planLines(all, price)) say(line);
   for (const line of entryLines(all)) say(line);
   for (const one of PRICES)
-    for (const line of verdictLines(all, one, options.objective, options.isDelayed)) say(line);
+    for (const line of verdictLines(all, one, options.objective, options.hopDelayMs > 0)) say(line);
 }
 
 /** In another order each time, so that no plan is always measured after the same one. */

@@ -17,6 +17,8 @@ export async function fusionBench(args: readonly string[]): Promise<void> {
       warm: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '15' },
       keep: { type: 'string' },
+      'hop-delay': { type: 'string', default: '0' },
+      find: { type: 'string', default: '0' },
     },
   });
   const ended = new AbortController();
@@ -36,7 +38,8 @@ export async function fusionBench(args: readonly string[]): Promise<void> {
       observeSeconds: Number(values.observe),
       warmSeconds: Number(values.warm),
       seconds: Number(values.seconds),
-      isDelayed: false,
+      hopDelayMs: Number(values['hop-delay']),
+      findSeconds: Number(values.find),
       keep: values.keep,
       signal: ended.signal,
     });

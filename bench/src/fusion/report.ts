@@ -44,7 +44,7 @@ function rowOf(measured: Measured, price: Price, objective: Objective): Row {
 /** The name under which a plan is spoken of, with its groups as far as there are any. */
 export const titleOf = ({ names }: PlanToMeasure): string => names.join(', ');
 
-export function groupsText({ groups }: PlanToMeasure): string {
+export function groupsText({ groups }: Pick<PlanToMeasure, 'groups'>): string {
   const shared = groups.filter((g) => g.length > 1).map((g) => `{${g.join(' ')}}`);
   const alone = groups.length - shared.length;
   return [...shared, ...(alone > 0 ? [`${String(alone)} alone`] : [])].join(' ');

@@ -1,5 +1,6 @@
 /** Where plans are measured: a cluster, or this machine. */
 import type { Snapshot } from '@sinter/operator/snapshot/index';
+import type { HopDelay } from './hopDelay.ts';
 import type { Hearing } from './hearing.ts';
 import type { Groups, PolicySpec, Subject } from './subject.ts';
 
@@ -12,6 +13,10 @@ export interface Stage {
   readonly machine?: string;
   /** Declares it all, or where it is there the policy alone; resolves when units of these groups serve, and no others are left. */
   declare(subject: Subject, policy: PolicySpec, groups: Groups): Promise<void>;
+  /** Declares another policy for what is there, and waits for nothing. */
+  change(subject: Subject, policy: PolicySpec): Promise<void>;
+  /** Makes every hop between two units that start from now on longer, by so many milliseconds. */
+  delayHops(delayMs: number): Promise<HopDelay>;
   snapshot(subject: Subject): Promise<Snapshot>;
   /** The groups that run, and the hash of their plan. */
   running(subject: Subject): Promise<{ readonly hash: string; readonly groups: Groups }>;
