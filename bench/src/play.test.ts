@@ -32,6 +32,8 @@ const every = (ms: number, visits: number, ...paths: readonly string[]): Timetab
 });
 
 const call = (name: string, status: number, ms: number, text = ''): PlayedCall => ({
+  atMs: ms,
+  revision: '',
   call: name,
   visit: 0,
   body: '',

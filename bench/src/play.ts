@@ -22,6 +22,10 @@ export interface PlayedCall {
   readonly status: number;
   readonly text: string;
   readonly ms: number;
+  /** When it was answered, in milliseconds from the start of the load. */
+  readonly atMs: number;
+  /** Hash of the plan that it ran under, as the gateway says it; empty: it does not. */
+  readonly revision: string;
 }
 
 export interface PlayOptions {
@@ -56,9 +60,10 @@ export async function play(options: PlayOptions): Promise<readonly PlayedCall[]>
   const visit = async (n: number, from: number): Promise<void> => {
     let at = from;
     for (const request of timetable.visit(n)) {
-      const { status, text } = await send(gateway, agent, request, limitMs);
+      const answer = await send(gateway, agent, request, limitMs);
       const now = performance.now();
-      played.push({ call: request.call, visit: n, body: request.body, status, text, ms: now - at });
+      const { call, body } = request;
+      played.push({ call, visit: n, body, ...answer, ms: now - at, atMs: now - startedAt });
       at = now;
     }
   };
@@ -84,11 +89,12 @@ function send(
   agent: http.Agent,
   { path, body }: Request,
   limitMs: number,
-): Promise<{ readonly status: number; readonly text: string }> {
+): Promise<Pick<PlayedCall, 'status' | 'text' | 'revision'>> {
   const signal = AbortSignal.timeout(limitMs);
   return new Promise((resolve) => {
     const failed = ({ message }: Error): void => {
-      resolve({ status: 0, text: signal.aborted ? `no answer within ${limitMs} ms` : message });
+      const text = signal.aborted ? `no answer within ${limitMs} ms` : message;
+      resolve({ status: 0, text, revision: '' });
     };
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
     const req = http.request(new URL(path, gateway), { method: 'POST', agent, headers, signal }, (res) => {
@@ -96,7 +102,8 @@ function send(
       res.on('data', (chunk: Buffer) => chunks.push(chunk));
       res.once('error', failed);
       res.once('end', () => {
-        resolve({ status: res.statusCode ?? 0, text: Buffer.concat(chunks).toString() });
+        const revision = String(res.headers['sinter-revision'] ?? '');
+        resolve({ status: res.statusCode ?? 0, text: Buffer.concat(chunks).toString(), revision });
       });
     });
     req.once('error', failed);
