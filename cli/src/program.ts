@@ -51,6 +51,7 @@ export function programFor(terminal: Terminal, onExit: (code: ExitCode) => void)
   addPlan(program, terminal, onExit);
   addExplain(program, terminal, onExit);
   addSnapshot(program, terminal, onExit);
+  addObserve(program, terminal, onExit);
   addApprove(program, terminal, onExit);
   addRevert(program, terminal, onExit);
   program
@@ -261,6 +262,29 @@ const addSnapshot: Adder = (program, terminal, onExit) => {
     .action(async (workflow: string, o: ClusterWords & { run?: string }) => {
       const { snapshotCommand } = await import('./commands/snapshot.ts');
       onExit(await snapshotCommand({ ...clusterFlags(o), workflow, run: o.run }, terminal));
+    });
+};
+
+const addObserve: Adder = (program, terminal, onExit) => {
+  program
+    .command('observe')
+    .description(
+      'read spans of services that run: their graph, and what fusing, moving or deferring would save',
+    )
+    .argument('<spans>', 'a file with OTLP/JSON, one object or one a line; - is standard input')
+    .option('--snapshot <file>', 'write what a plan would be made from into this file')
+    .option('--name <name>', 'what the workflow is called in the snapshot', 'observed')
+    .addOption(
+      new Option('--by <what>', 'what is taken for a function')
+        .choices(['operation', 'service'])
+        .default('operation'),
+    )
+    .option('--json', 'print one JSON object')
+    .action(async (spans: string, o: { snapshot?: string; name: string; by: string; json?: true }) => {
+      const { observeCommand } = await import('./commands/observe.ts');
+      const grain = o.by === 'service' ? 'Service' : 'Operation';
+      const { snapshot, name } = o;
+      onExit(await observeCommand({ spans, snapshot, name, grain, json: o.json === true }, terminal));
     });
 };
 
