@@ -233,6 +233,7 @@ const addPlan: Adder = (program, terminal, onExit) => {
 
 interface ExplainFlags extends ClusterWords {
   readonly run?: string;
+  readonly snapshot?: string;
   readonly plan?: string;
   readonly json?: true;
 }
@@ -240,15 +241,28 @@ interface ExplainFlags extends ClusterWords {
 const addExplain: Adder = (program, terminal, onExit) => {
   withClusterFlags(program.command('explain'), NAMESPACE, 'run')
     .description('print every decision of the plan that runs, and for a cluster how it is')
-    .argument('<workflow>', 'the name of the workflow')
+    .argument('[workflow]', 'the name of the workflow; with --snapshot it may be left out')
     .option('--run <pid|file>', 'a run on this machine, by process id or state file')
+    .addOption(
+      new Option(
+        '--snapshot <file>',
+        'offline, in the world of this snapshot: every decision, and what would be saved; - is standard input',
+      ).conflicts(['run', 'plan', 'cluster', 'context', 'kubeconfig']),
+    )
     .option('--plan <hash>', 'another plan of the workflow, by its hash')
     .option('--json', 'print one JSON object')
-    .action(async (workflow: string, o: ExplainFlags) => {
+    .action(async (workflow: string | undefined, o: ExplainFlags) => {
+      const { run, plan, snapshot } = o;
+      const json = o.json === true;
+      if (snapshot !== undefined) {
+        const { explainSnapshot } = await import('./commands/explainSnapshot.ts');
+        onExit(await explainSnapshot({ snapshot, workflow, namespace: o.namespace, json }, terminal));
+        return;
+      }
+      if (workflow === undefined)
+        return program.error("error: missing required argument 'workflow', or --snapshot");
       const { explainCommand } = await import('./commands/explain.ts');
-      const { run, plan } = o;
-      const options = { ...clusterFlags(o), workflow, run, plan, json: o.json === true };
-      onExit(await explainCommand(options, terminal));
+      onExit(await explainCommand({ ...clusterFlags(o), workflow, run, plan, json }, terminal));
     });
 };
 

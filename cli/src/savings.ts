@@ -169,11 +169,11 @@ function deferringOf(plain: Snapshot, savedBy: SavedBy): readonly Saving[] {
 
 // ---- the model
 
-/** What the model says of what runs, beside what was measured of it. */
+/** What the model says of what runs, which is a mean, beside what was measured of it. */
 function errorOf({ observations }: Snapshot, said: PlanPrediction): ModelError | undefined {
   let [rate, error, saidMs, measuredMs] = [0, 0, 0, 0];
   for (const { function: name, call, ratePerSecond, p50Ms, meanMs } of observations.roots) {
-    const measured = p50Ms ?? meanMs;
+    const measured = meanMs ?? p50Ms;
     const predicted = said.entries.find((entry) => entry.function === name)?.latencyMs;
     if (call !== 'Sync' || measured === null || predicted === undefined) continue;
     rate += ratePerSecond;

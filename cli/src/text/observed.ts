@@ -3,7 +3,7 @@
  *
  * Owns: the tables. What is in them is `spans/`' affair.
  */
-import { mbText, msText, percentText } from '@sinter/operator/planner/decide';
+import { msText, percentText } from '@sinter/operator/planner/decide';
 import type { ObservedEdge, Snapshot } from '@sinter/operator/snapshot/index';
 import type { Derived } from '@sinter/operator/spans/index';
 import type { Colors } from '../terminal.ts';
@@ -65,7 +65,7 @@ function edgeTable({ observations, workflow }: Snapshot, colors: Colors): readon
     String(Number(edge.callsPerExecution.toPrecision(3))),
     edge.parallel > 0 ? percentText(edge.parallel) : '',
     wayText(edge),
-    edge.requestBytes + edge.responseBytes > 0 ? mbText(edge.requestBytes + edge.responseBytes) : '',
+    sizeText(edge.requestBytes + edge.responseBytes),
   ]);
   const columns = [
     { title: 'EDGE' },
@@ -81,4 +81,12 @@ function edgeTable({ observations, workflow }: Snapshot, colors: Colors): readon
 function wayText({ overheadMs: { Remote, Node, Queue } }: ObservedEdge): string {
   const ms = Remote ?? Node ?? Queue;
   return ms === undefined ? '' : msText(ms);
+}
+
+/** There and back; empty where spans do not tell it. */
+function sizeText(bytes: number): string {
+  if (bytes === 0) return '';
+  const [unit, of] =
+    bytes < 1e3 ? (['B', 1] as const) : bytes < 1e6 ? (['kB', 1e3] as const) : (['MB', 1e6] as const);
+  return `${String(Number((bytes / of).toPrecision(3)))} ${unit}`;
 }

@@ -44,7 +44,7 @@ function savingTable(savings: Savings, colors: Colors): readonly string[] {
   const rows = [
     ['as it runs', msText(running.latencyMs), mbText(running.memoryBytes), costText(running.cost * MILLION)],
     isFound ? row(`fusing ${groupsText(fusing.groups)}`, fusing.saved) : ['fusing: see below', '', '', ''],
-    ...worthwhile(pairs, running).map(({ about, saved }) => row(`  ${plain(about)} together, alone`, saved)),
+    ...worthwhile(pairs, running).map(({ about, saved }) => row(`only ${plain(about)} together`, saved)),
     ...(moving ? [row('moving everything onto one machine', moving.saved)] : []),
     ...worthwhile(deferring, running).map(({ about, saved }) => row(`deferring ${plain(about)}`, saved)),
   ];
@@ -89,7 +89,7 @@ function modelLines({ error }: Savings): readonly string[] {
   if (!error)
     return hanging('model      ', 'no latency of root calls was measured: its error is not known here');
   const text =
-    `says ${msText(error.saidMs)} for what runs, and ${msText(error.measuredMs)} were measured: it is wrong by ` +
+    `says ${msText(error.saidMs)} for what runs, and ${msText(error.measuredMs)} were measured (means): it is wrong by ` +
     `${percentText(error.share)} here, and what it says of other plans is corrected by that`;
   return hanging('model      ', text);
 }
