@@ -159,9 +159,9 @@ const given = (channel: keyof Overheads, list: readonly number[]): Overheads => 
 
 const sum = (list: readonly number[]): number => list.reduce((all, x) => all + x, 0);
 
-/** A ten-thousandth of a millisecond is below what spans tell. */
+/** A microsecond is what spans tell. */
 const rounded = (value: number): number =>
-  value < 1 ? Number(value.toPrecision(4)) : Number(value.toFixed(4));
+  value < 1 ? Number(value.toPrecision(4)) : Number(value.toFixed(3));
 
 const meanOf = (list: readonly number[]): number | null =>
   list.length === 0 ? null : rounded(Math.max(0, sum(list) / list.length));
