@@ -20,6 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'runtimes/gateway': ['runtimes/contract', 'runtimes/bus'],
   'operator/src/model': ['crds'],
   'operator/src/snapshot': ['operator/src/model'],
+  'operator/src/spans': ['operator/src/model', 'operator/src/snapshot'],
   'operator/src/planner': ['operator/src/model', 'operator/src/snapshot'],
   'operator/src/resources': [
     'operator/src/model',
@@ -88,6 +89,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'crds',
     'operator/src/model',
     'operator/src/snapshot',
+    'operator/src/spans',
     'operator/src/planner',
     'operator/src/resources',
     'operator/src/local',
@@ -116,6 +118,7 @@ const PURE = [
   'operator/src/planner',
   'operator/src/resources',
   'operator/src/snapshot',
+  'operator/src/spans',
   'operator/src/rollout',
   'operator/src/observations',
   'operator/src/page',

@@ -51,6 +51,7 @@ export function programFor(terminal: Terminal, onExit: (code: ExitCode) => void)
   addPlan(program, terminal, onExit);
   addExplain(program, terminal, onExit);
   addSnapshot(program, terminal, onExit);
+  addObserve(program, terminal, onExit);
   addApprove(program, terminal, onExit);
   addRevert(program, terminal, onExit);
   program
@@ -232,6 +233,7 @@ const addPlan: Adder = (program, terminal, onExit) => {
 
 interface ExplainFlags extends ClusterWords {
   readonly run?: string;
+  readonly snapshot?: string;
   readonly plan?: string;
   readonly json?: true;
 }
@@ -239,15 +241,28 @@ interface ExplainFlags extends ClusterWords {
 const addExplain: Adder = (program, terminal, onExit) => {
   withClusterFlags(program.command('explain'), NAMESPACE, 'run')
     .description('print every decision of the plan that runs, and for a cluster how it is')
-    .argument('<workflow>', 'the name of the workflow')
+    .argument('[workflow]', 'the name of the workflow; with --snapshot it may be left out')
     .option('--run <pid|file>', 'a run on this machine, by process id or state file')
+    .addOption(
+      new Option(
+        '--snapshot <file>',
+        'offline, in the world of this snapshot: every decision, and what would be saved; - is standard input',
+      ).conflicts(['run', 'plan', 'cluster', 'context', 'kubeconfig']),
+    )
     .option('--plan <hash>', 'another plan of the workflow, by its hash')
     .option('--json', 'print one JSON object')
-    .action(async (workflow: string, o: ExplainFlags) => {
+    .action(async (workflow: string | undefined, o: ExplainFlags) => {
+      const { run, plan, snapshot } = o;
+      const json = o.json === true;
+      if (snapshot !== undefined) {
+        const { explainSnapshot } = await import('./commands/explainSnapshot.ts');
+        onExit(await explainSnapshot({ snapshot, workflow, namespace: o.namespace, json }, terminal));
+        return;
+      }
+      if (workflow === undefined)
+        return program.error("error: missing required argument 'workflow', or --snapshot");
       const { explainCommand } = await import('./commands/explain.ts');
-      const { run, plan } = o;
-      const options = { ...clusterFlags(o), workflow, run, plan, json: o.json === true };
-      onExit(await explainCommand(options, terminal));
+      onExit(await explainCommand({ ...clusterFlags(o), workflow, run, plan, json }, terminal));
     });
 };
 
@@ -261,6 +276,29 @@ const addSnapshot: Adder = (program, terminal, onExit) => {
     .action(async (workflow: string, o: ClusterWords & { run?: string }) => {
       const { snapshotCommand } = await import('./commands/snapshot.ts');
       onExit(await snapshotCommand({ ...clusterFlags(o), workflow, run: o.run }, terminal));
+    });
+};
+
+const addObserve: Adder = (program, terminal, onExit) => {
+  program
+    .command('observe')
+    .description(
+      'read spans of services that run: their graph, and what fusing, moving or deferring would save',
+    )
+    .argument('<spans>', 'a file with OTLP/JSON, one object or one a line; - is standard input')
+    .option('--snapshot <file>', 'write what a plan would be made from into this file')
+    .option('--name <name>', 'what the workflow is called in the snapshot', 'observed')
+    .addOption(
+      new Option('--by <what>', 'what is taken for a function')
+        .choices(['operation', 'service'])
+        .default('operation'),
+    )
+    .option('--json', 'print one JSON object')
+    .action(async (spans: string, o: { snapshot?: string; name: string; by: string; json?: true }) => {
+      const { observeCommand } = await import('./commands/observe.ts');
+      const grain = o.by === 'service' ? 'Service' : 'Operation';
+      const { snapshot, name } = o;
+      onExit(await observeCommand({ spans, snapshot, name, grain, json: o.json === true }, terminal));
     });
 };
 

@@ -5,12 +5,10 @@
  * Owns: what comes from where. With manifests: everything that is declared; machines, figures, the plan that runs and the time
  * come from the snapshot. Without them: all of it from the snapshot, which a person may have written.
  */
-import { readFile } from 'node:fs/promises';
 import { readManifests } from '@sinter/operator/local/manifests';
-import type { ManifestProblem, Manifests } from '@sinter/operator/local/manifests';
+import type { Manifests } from '@sinter/operator/local/manifests';
 import type { WorkflowName } from '@sinter/operator/model/index';
 import { proposalOf } from '@sinter/operator/resources/index';
-import { readSnapshot } from '@sinter/operator/snapshot/index';
 import type { Snapshot } from '@sinter/operator/snapshot/index';
 import {
   inNamespace,
@@ -25,6 +23,7 @@ import { shapeChange } from '../change.ts';
 import type { ShapeChange } from '../change.ts';
 import { EXIT, Refusal } from '../exit.ts';
 import type { ExitCode } from '../exit.ts';
+import { nameOf, readSnapshotFile } from '../snapshotFile.ts';
 import type { Terminal } from '../terminal.ts';
 import { shapeLines } from '../text/change.ts';
 import { planLines } from '../text/plan.ts';
@@ -41,10 +40,9 @@ export interface SnapshotPlanOptions {
 }
 
 export async function planSnapshot(options: SnapshotPlanOptions, terminal: Terminal): Promise<ExitCode> {
-  const text = await textOf(options.snapshot, terminal);
-  const read = readSnapshot(text);
+  const read = await readSnapshotFile(options.snapshot, terminal);
   if (!read.ok) {
-    const problems = read.problems.map((p) => problemIn(nameOf(options.snapshot), p));
+    const { problems } = read;
     report(
       { manifests: { ...NO_MANIFESTS, problems }, findings: [], workflows: [] },
       undefined,
@@ -62,29 +60,6 @@ export async function planSnapshot(options: SnapshotPlanOptions, terminal: Termi
 }
 
 const NO_MANIFESTS: Manifests = { objects: [], origins: [], files: [], folders: [], problems: [] };
-
-async function textOf(path: string, terminal: Terminal): Promise<string> {
-  if (path === '-') return Buffer.from(await terminal.readInput()).toString();
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
-    const message = `--snapshot: '${path}' cannot be read (${why}); 'sinter snapshot WORKFLOW > ${path}' writes one`;
-    throw new Refusal(EXIT.refused, message, { cause });
-  }
-}
-
-const nameOf = (path: string): string => (path === '-' ? 'standard input' : path);
-
-const problemIn = (
-  file: string,
-  { field, given, message }: { readonly field: string; readonly given: string; readonly message: string },
-): ManifestProblem => ({
-  severity: 'Error',
-  reason: 'BadSnapshot',
-  file,
-  message: `${field === '' ? '' : `${field}: `}${given === '' ? '' : `'${given}' `}${message}`,
-});
 
 function declaredIn(snapshot: Snapshot): Planned {
   const { namespace, name: workflow } = snapshot.workflow;

@@ -135,12 +135,18 @@ function waysTogether({ a, b }: Pair, choice: Choice, study: Study): readonly Gr
     .filter((groups) => groups.every((group) => study.allows(group)));
 }
 
-/** What the other way would cost, or save, whichever figure says most. */
-export function comparison(way: 'Together' | 'Apart', { prediction, chosen, margin }: OtherWay): Refusal {
+/** What the other way would cost, or save, whichever figure says most. `observes`: what runs is kept, whatever the gain. */
+export function comparison(
+  way: 'Together' | 'Apart',
+  { prediction, chosen, margin }: OtherWay,
+  observes = false,
+): Refusal {
   const [time, money] = [prediction.latencyMs / chosen.latencyMs - 1, prediction.cost / chosen.cost - 1];
   const figures =
     `root calls take ${msText(chosen.latencyMs)}, ${costText(chosen.cost)} each and ${mbText(chosen.memoryBytes)}; ` +
     `the other way ${msText(prediction.latencyMs)}, ${costText(prediction.cost)} and ${mbText(prediction.memoryBytes)}`;
+  if (margin < 0 && observes)
+    return { reason: 'PolicyObserves', message: `${figures}: better, and the policy only observes` };
   if (margin < 0) return { reason: 'GainTooSmall', message: `${figures}: too little to change what runs` };
   if (time >= money && time > 0) return { reason: `Faster${way}`, message: figures };
   if (money > 0) return { reason: `Cheaper${way}`, message: figures };

@@ -74,7 +74,7 @@ function togetherReason(pair: Pair, choice: Choice, other: OtherWay | undefined)
   }
   if (choice.outcome === 'UnderTrial') return { reason: choice.outcome, message: choice.message };
   if (choice.outcome === 'NextStep' || !other) return { reason: keptOr(choice), message: choice.message };
-  return comparison('Together', other);
+  return comparison('Together', other, observes(choice));
 }
 
 const keptOr = ({ outcome }: Choice): string => (outcome === 'NextStep' ? 'NextStep' : 'KeptAsItRuns');
@@ -104,8 +104,10 @@ function measuredReason(pair: Pair, choice: Choice, other: OtherWay | undefined,
   if (choice.outcome === 'UnderTrial' || choice.outcome === 'CoolingDown' || !other) {
     return { reason: choice.outcome, message: choice.message };
   }
-  return comparison('Apart', other);
+  return comparison('Apart', other, observes(choice));
 }
+
+const observes = ({ outcome }: Choice): boolean => outcome === 'PolicyObserves';
 
 /** In one wished group, but in different parts of it: what the two say against each other, or their parts. */
 function splitReason(pair: Pair, wish: Wish, choice: Choice, facts: Facts): Refusal {
@@ -161,7 +163,7 @@ function apartAlternative(choice: Choice, other: OtherWay | undefined) {
       'Asked',
       choice.outcome === 'PolicyOff' ? 'it runs so' : 'the group is asked for',
     );
-  const { reason, message } = comparison('Together', other);
+  const { reason, message } = comparison('Together', other, observes(choice));
   return alternative('Apart', reason, message, predictedBy(other));
 }
 
@@ -169,7 +171,7 @@ function togetherAlternative(pair: Pair, choice: Choice, other: OtherWay | undef
   const refusal = refusalOfPair(pair, choice, facts);
   if (refusal) return alternative('Together', refusal.reason, refusal.message);
   if (other) {
-    const { reason, message } = comparison('Apart', other);
+    const { reason, message } = comparison('Apart', other, observes(choice));
     return alternative('Together', reason, message, predictedBy(other));
   }
   if (wishFor(pair.a, pair.b, choice.wishes)) {

@@ -165,6 +165,11 @@ export const snapshotSchema = z.object({
   observations: observationsSchema.prefault({}).describe('What was measured.'),
   current: current.nullable().default(null).describe('The plan that runs; null: none does.'),
   trials: trials.prefault({}).describe('What became of other plans.'),
+  assumptions: z
+    .array(text(512))
+    .max(1000)
+    .optional()
+    .describe('What was assumed where nothing was measured, as sentences; they decide nothing.'),
   nowMs: atMs().default(0).describe('The time of the snapshot, in milliseconds since 1970.'),
 });
 

@@ -30,6 +30,8 @@ export interface Snapshot {
   readonly current: CurrentPlan | null;
   /** What became of other plans. */
   readonly trials: Trials;
+  /** What was assumed where nothing was measured, as sentences for people; absent: nothing. */
+  readonly assumptions?: readonly string[] | undefined;
   readonly nowMs: number;
 }
 
