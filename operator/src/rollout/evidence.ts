@@ -96,8 +96,13 @@ function combined<T>(
   return [...joined, ...others.values()];
 }
 
-const countsWith = (a: readonly number[], b: readonly number[], sign: 1 | -1): readonly number[] =>
-  Array.from({ length: Math.max(a.length, b.length) }, (_, i) => (a[i] ?? 0) + sign * (b[i] ?? 0));
+/** Bucket by bucket. */
+export function countsWith(a: readonly number[], b: readonly number[], sign: 1 | -1): readonly number[] {
+  const sums: number[] = [];
+  const length = Math.max(a.length, b.length);
+  for (let i = 0; i < length; i++) sums.push((a[i] ?? 0) + sign * (b[i] ?? 0));
+  return sums;
+}
 
 const rootWith =
   (sign: 1 | -1) =>

@@ -4,7 +4,7 @@
  * Owns: the sums over all calls that were compared, and what is read from them.
  */
 import { quantileOf } from '@sinter/contract';
-import { callsOf } from './evidence.ts';
+import { callsOf, countsWith } from './evidence.ts';
 import type { FunctionTally, RevisionTally } from './evidence.ts';
 
 /** Plain data. */
@@ -20,9 +20,7 @@ export interface Totals {
 export const NO_TOTALS: Totals = { calls: 0, failures: 0, fellBack: 0, counts: [], functions: [] };
 
 export function withCalls(totals: Totals, fresh: RevisionTally): Totals {
-  const counts = [...totals.counts];
-  for (const root of fresh.roots)
-    for (const [i, n] of root.counts.entries()) counts[i] = (counts[i] ?? 0) + n;
+  const counts = fresh.roots.reduce((sums, root) => countsWith(sums, root.counts, 1), totals.counts);
   const functions = new Map(totals.functions.map((f) => [f.function, f] as const));
   for (const f of fresh.functions) {
     const known = functions.get(f.function) ?? { executions: 0, cost: 0 };
@@ -33,7 +31,7 @@ export function withCalls(totals: Totals, fresh: RevisionTally): Totals {
     calls: totals.calls + callsOf(fresh),
     failures: totals.failures + fresh.roots.reduce((n, r) => n + r.failures, 0),
     fellBack: totals.fellBack + fresh.roots.reduce((n, r) => n + r.fellBack, 0),
-    counts: Array.from(counts, (n: number | undefined) => n ?? 0),
+    counts,
     functions: [...functions.values()],
   };
 }
