@@ -6,6 +6,11 @@
  * that starts anew has another `epoch`; what lies between the last look and its start is lost, not guessed.
  */
 
+const FROM_QUEUE = ' (queue)';
+/** The entry of work that a function takes from its queue: nobody waits for it. */
+export const queueEntry = (fn: string): string => `${fn}${FROM_QUEUE}`;
+export const isWaitedFor = (entry: string): boolean => !entry.endsWith(FROM_QUEUE);
+
 /** Root calls of one revision through one entry, on machines of one class. */
 export interface RootTally {
   /** The function that was called; work from a queue apart from calls that somebody waits for. */

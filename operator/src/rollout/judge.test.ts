@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { HISTOGRAM_BOUNDS_MS } from '@sinter/contract';
 import type { RevisionTally, RootTally } from './evidence.ts';
-import { NOTHING_SEEN, plus, since } from './evidence.ts';
+import { NOTHING_SEEN, plus, queueEntry, since } from './evidence.ts';
 import { NO_SCORES, judged, withBlock, withSlice } from './judge.ts';
 import type { Judgement, Objective, Scores, Terms } from './judge.ts';
 import { NO_SUMS, added, intervalOf } from './sequence.ts';
@@ -188,6 +188,29 @@ describe('several entries', () => {
     const scores = blocks(30, (wobble) => ({
       current: tally(root('quick', 10, 100), root('slow', 1000, 20)),
       candidate: tally(root('quick', 9 * wobble, 20), root('slow', 900 * wobble, 100)),
+    }));
+    assert.equal(judged(scores, TERMS).verdict, 'Better');
+  });
+});
+
+describe('work from a queue', () => {
+  const both = (callMs: number, workMs: number): Scores =>
+    blocks(30, (wobble) => ({
+      current: tally(root('f', 100, 100), root(queueEntry('g'), 100, 500)),
+      candidate: tally(root('f', callMs * wobble, 100), root(queueEntry('g'), workMs * wobble, 500)),
+    }));
+
+  it('counts for nothing beside calls that somebody waits for, unless it becomes much slower', () => {
+    assert.equal(judged(both(80, 125), TERMS).verdict, 'Better');
+    assert.equal(judged(both(125, 80), TERMS).verdict, 'Worse');
+    const { verdict, entry } = judged(both(80, 200), TERMS);
+    assert.deepEqual([verdict, entry], ['Worse', 'g (queue)']);
+  });
+
+  it('is what is compared where there is nothing else', () => {
+    const scores = blocks(30, (wobble) => ({
+      current: tally(root(queueEntry('g'), 100, 100)),
+      candidate: tally(root(queueEntry('g'), 80 * wobble, 100)),
     }));
     assert.equal(judged(scores, TERMS).verdict, 'Better');
   });

@@ -13,6 +13,9 @@
  *  - `Cost`: of one execution, function by function, in the proportion in which both plans together executed them.
  *  - `Balanced`: half of each. Where nothing is known of cost, latency alone.
  *
+ * What nobody waits for, work from a queue, is no part of the latency that is to become less, unless there is nothing else: the
+ * planner predicts that of calls alone. It must not become much slower for it: QUEUE_SLOWER.
+ *
  * A gain has to show in pairs of blocks: what is rare and slow is at first more likely to be missing among the candidate's few
  * calls than to be among them, which looks like a gain.
  *
@@ -21,7 +24,7 @@
  * of slow calls that are its own, after a handful of calls, long before there are blocks enough.
  */
 import { HISTOGRAM_BOUNDS_MS } from '@sinter/contract';
-import { callsOf, plusRoot } from './evidence.ts';
+import { callsOf, isWaitedFor, plusRoot } from './evidence.ts';
 import type { Arms, FunctionTally, RootTally } from './evidence.ts';
 import { NO_ODDS, NO_SUMS, added, intervalOf, logEvidence, withHits } from './sequence.ts';
 import type { Difference, Hits, Interval, Odds, Sums } from './sequence.ts';
@@ -67,6 +70,8 @@ export interface Judgement {
 const ALPHA = { objective: 0.025, entries: 0.01, failures: 0.01, slow: 0.005 };
 /** No entry may become slower by more than this: the logarithm of 1.1. */
 const ENTRY_SLOWER = Math.log(1.1);
+/** Nor an execution of work from a queue by more than this, or calls would soon wait behind it. */
+const QUEUE_SLOWER = Math.log(1.5);
 /** What looks as bad as this is worth the few calls more that make sure of it. */
 const CLEARLY_SLOWER = Math.log(1.1);
 
@@ -99,7 +104,8 @@ function muchSlowerEntry({ slow }: Scores, alpha: number): string | undefined {
 function slowerEntry({ entries }: Scores): string | undefined {
   const names = Object.keys(entries);
   const alpha = ALPHA.entries / Math.max(1, names.length);
-  return names.find((name) => intervalOf(entries[name] ?? NO_SUMS, alpha).low > ENTRY_SLOWER);
+  const most = (name: string): number => (isWaitedFor(name) ? ENTRY_SLOWER : QUEUE_SLOWER);
+  return names.find((name) => intervalOf(entries[name] ?? NO_SUMS, alpha).low > most(name));
 }
 
 /**
@@ -111,7 +117,7 @@ const BLOCK_WEIGHT = 8;
 /** Undefined: the block is too small to be told apart from chance, wait for more calls. */
 export function withBlock(scores: Scores, arms: Arms, { objective }: Terms): Scores | undefined {
   const strata = strataOf(arms);
-  const latency = pooled(strata);
+  const latency = pooled(isCalled(scores, arms) ? strata.filter((s) => isWaitedFor(s.entry)) : strata);
   if (latency.weight < BLOCK_WEIGHT) return undefined;
   const difference = differenceOf(objective, latency, costDifference(arms));
   const entries = objective === 'Cost' ? scores.entries : { ...scores.entries };
@@ -126,6 +132,10 @@ export function withBlock(scores: Scores, arms: Arms, { objective }: Terms): Sco
     entries,
   };
 }
+
+/** Somebody waits, or once waited, for calls of this workflow. */
+const isCalled = ({ entries }: Scores, { current }: Arms): boolean =>
+  [...Object.keys(entries), ...current.roots.map((root) => root.entry)].some(isWaitedFor);
 
 function differenceOf(
   objective: Objective,
