@@ -23,7 +23,6 @@ import type { WorkflowObservations } from '../observations/index.ts';
 import { NO_EVIDENCE } from '../rollout/evidence.ts';
 import type { Evidence } from '../rollout/evidence.ts';
 import { NO_MEMORY, afterTrial, budgetOf, counted, refusalOf, trialsOf } from '../rollout/memory.ts';
-import type { Memory } from '../rollout/memory.ts';
 import { PACE, startTrial, trialStep } from '../rollout/trial.ts';
 import type { Pace, Trial, TrialEnd, TrialTerms } from '../rollout/trial.ts';
 import { ControlRefusal } from './control.ts';
@@ -98,7 +97,7 @@ export class Optimiser {
   /** Hash of the last plan that was offered. */
   #offered = '';
   #trial: Tried | undefined;
-  #memory = GENEROUS;
+  #memory = NO_MEMORY;
 
   constructor(options: OptimiserOptions) {
     this.#options = options;
@@ -166,7 +165,7 @@ export class Optimiser {
     const content = contentOf(plan.snapshot);
     if (content !== this.#content) {
       this.#history.clear();
-      this.#memory = { ...GENEROUS, ledger: this.#memory.ledger };
+      this.#memory = { ...NO_MEMORY, ledger: this.#memory.ledger };
       this.#content = content;
     }
     this.#declared = declared;
@@ -343,9 +342,6 @@ export interface Tried {
 
 /** What is planned may follow from the time too: a cool-down ends, a plan that lost may be tried again. */
 const REPLAN_MS = 10_000;
-
-/** As if so many calls had come before: on a laptop nobody is hurt by calls that a losing plan gets. */
-const GENEROUS: Memory = { ...NO_MEMORY, ledger: { ...NO_MEMORY.ledger, calls: 10_000 } };
 
 /** Nobody waits on a laptop for as long as a cluster can. */
 const LOCAL_PACE: Pace = {

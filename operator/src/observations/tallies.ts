@@ -10,6 +10,7 @@
  * as dear for it.
  */
 import type { EntryObservation, FunctionObservation, Observation } from '@sinter/contract';
+import { queueEntry } from '../rollout/evidence.ts';
 import type { Evidence, FunctionTally, RevisionTally, RootTally } from '../rollout/evidence.ts';
 import type { Heard } from './scope.ts';
 
@@ -49,7 +50,7 @@ interface Executions {
 
 /** Work from a queue is compared apart from calls that somebody waits for. */
 const entryName = ({ function: fn, call }: EntryObservation): string =>
-  call === 'Sync' ? fn : `${fn} (queue)`;
+  call === 'Sync' ? fn : queueEntry(fn);
 
 export class Tallies {
   readonly #epoch: string;

@@ -6,6 +6,11 @@
  * that starts anew has another `epoch`; what lies between the last look and its start is lost, not guessed.
  */
 
+const FROM_QUEUE = ' (queue)';
+/** The entry of work that a function takes from its queue: nobody waits for it. */
+export const queueEntry = (fn: string): string => `${fn}${FROM_QUEUE}`;
+export const isWaitedFor = (entry: string): boolean => !entry.endsWith(FROM_QUEUE);
+
 /** Root calls of one revision through one entry, on machines of one class. */
 export interface RootTally {
   /** The function that was called; work from a queue apart from calls that somebody waits for. */
@@ -96,8 +101,13 @@ function combined<T>(
   return [...joined, ...others.values()];
 }
 
-const countsWith = (a: readonly number[], b: readonly number[], sign: 1 | -1): readonly number[] =>
-  Array.from({ length: Math.max(a.length, b.length) }, (_, i) => (a[i] ?? 0) + sign * (b[i] ?? 0));
+/** Bucket by bucket. */
+export function countsWith(a: readonly number[], b: readonly number[], sign: 1 | -1): readonly number[] {
+  const sums: number[] = [];
+  const length = Math.max(a.length, b.length);
+  for (let i = 0; i < length; i++) sums.push((a[i] ?? 0) + sign * (b[i] ?? 0));
+  return sums;
+}
 
 const rootWith =
   (sign: 1 | -1) =>

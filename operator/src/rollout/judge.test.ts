@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { HISTOGRAM_BOUNDS_MS } from '@sinter/contract';
 import type { RevisionTally, RootTally } from './evidence.ts';
-import { NOTHING_SEEN, plus, since } from './evidence.ts';
-import { NO_SCORES, judged, withBlock, withFailed } from './judge.ts';
+import { NOTHING_SEEN, plus, queueEntry, since } from './evidence.ts';
+import { NO_SCORES, judged, withBlock, withSlice } from './judge.ts';
 import type { Judgement, Objective, Scores, Terms } from './judge.ts';
 import { NO_SUMS, added, intervalOf } from './sequence.ts';
 import { LATENCIES, WEATHERS, randomFrom, running } from './testSimulation.ts';
@@ -48,7 +48,7 @@ function roll(of: Partial<Service>, seed: number, callsMax = 3_000, terms = TERM
       current: since(last.current, now.current) ?? NOTHING_SEEN,
       candidate: since(last.candidate, now.candidate) ?? NOTHING_SEEN,
     };
-    scores = withBlock(withFailed(scores, arms) ?? scores, arms, terms) ?? scores;
+    scores = withBlock(withSlice(scores, arms, terms) ?? scores, arms, terms) ?? scores;
     last = now;
     const verdict = judged(scores, terms);
     if (verdict.verdict !== 'Pending') return { ...verdict, calls };
@@ -133,6 +133,46 @@ function blocks(
   return scores;
 }
 
+describe('slow calls', () => {
+  const slices = (n: number, arms: { current: RevisionTally; candidate: RevisionTally }, terms = TERMS) => {
+    let scores = NO_SCORES;
+    for (let i = 0; i < n; i++) scores = withSlice(scores, arms, terms) ?? scores;
+    return judged(scores, terms);
+  };
+  const eightTimes = { current: tally(root('f', 10, 19)), candidate: tally(root('f', 80, 1)) };
+
+  it('that are all the candidate’s are enough after a few slices, and not after one', () => {
+    assert.equal(slices(2, eightTimes).verdict, 'Pending');
+    const { verdict, reason, entry } = slices(4, eightTimes);
+    assert.deepEqual([verdict, reason, entry], ['Worse', 'MuchSlower', 'f']);
+    const standstill = { current: tally(root('f', 10, 500)), candidate: tally(root('f', 80, 500)) };
+    assert.equal(
+      slices(1, standstill).verdict,
+      'Pending',
+      'one moment is one event, however many calls it had',
+    );
+  });
+
+  it('show at one entry of several', () => {
+    const { entry } = slices(6, {
+      current: tally(root('browse', 10, 190), root('pay', 10, 19)),
+      candidate: tally(root('browse', 10, 10), root('pay', 80, 1)),
+    });
+    assert.equal(entry, 'pay');
+  });
+
+  it('say nothing where a little is slow, where both have them, or where cost alone counts', () => {
+    const little = { current: tally(root('f', 10, 19)), candidate: tally(root('f', 16, 1)) };
+    assert.equal(slices(50, little).verdict, 'Pending');
+    const alike = {
+      current: tally(plus(tally(root('f', 10, 160)), tally(root('f', 80, 30))).roots[0] ?? root('f', 1, 0)),
+      candidate: tally(plus(tally(root('f', 10, 8)), tally(root('f', 80, 2))).roots[0] ?? root('f', 1, 0)),
+    };
+    assert.equal(slices(50, alike).verdict, 'Pending');
+    assert.equal(slices(50, eightTimes, { ...TERMS, objective: 'Cost' }).verdict, 'Pending');
+  });
+});
+
 describe('several entries', () => {
   it('a gain of most does not make up for one that becomes much slower', () => {
     const scores = blocks(30, (wobble) => ({
@@ -148,6 +188,29 @@ describe('several entries', () => {
     const scores = blocks(30, (wobble) => ({
       current: tally(root('quick', 10, 100), root('slow', 1000, 20)),
       candidate: tally(root('quick', 9 * wobble, 20), root('slow', 900 * wobble, 100)),
+    }));
+    assert.equal(judged(scores, TERMS).verdict, 'Better');
+  });
+});
+
+describe('work from a queue', () => {
+  const both = (callMs: number, workMs: number): Scores =>
+    blocks(30, (wobble) => ({
+      current: tally(root('f', 100, 100), root(queueEntry('g'), 100, 500)),
+      candidate: tally(root('f', callMs * wobble, 100), root(queueEntry('g'), workMs * wobble, 500)),
+    }));
+
+  it('counts for nothing beside calls that somebody waits for, unless it becomes much slower', () => {
+    assert.equal(judged(both(80, 125), TERMS).verdict, 'Better');
+    assert.equal(judged(both(125, 80), TERMS).verdict, 'Worse');
+    const { verdict, entry } = judged(both(80, 200), TERMS);
+    assert.deepEqual([verdict, entry], ['Worse', 'g (queue)']);
+  });
+
+  it('is what is compared where there is nothing else', () => {
+    const scores = blocks(30, (wobble) => ({
+      current: tally(root(queueEntry('g'), 100, 100)),
+      candidate: tally(root(queueEntry('g'), 80 * wobble, 100)),
     }));
     assert.equal(judged(scores, TERMS).verdict, 'Better');
   });

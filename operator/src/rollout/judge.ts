@@ -13,17 +13,21 @@
  *  - `Cost`: of one execution, function by function, in the proportion in which both plans together executed them.
  *  - `Balanced`: half of each. Where nothing is known of cost, latency alone.
  *
+ * What nobody waits for, work from a queue, is no part of the latency that is to become less, unless there is nothing else: the
+ * planner predicts that of calls alone. It must not become much slower for it: QUEUE_SLOWER.
+ *
  * A gain has to show in pairs of blocks: what is rare and slow is at first more likely to be missing among the candidate's few
  * calls than to be among them, which looks like a gain.
  *
  * Whatever the objective, a candidate is Worse that fails more calls; and, but for `Cost`, one that makes any single entry slower
- * by more than ENTRY_SLOWER: a gain at the others does not make up for it.
+ * by more than ENTRY_SLOWER: a gain at the others does not make up for it. One that is many times slower is known by the share
+ * of slow calls that are its own, after a handful of calls, long before there are blocks enough.
  */
 import { HISTOGRAM_BOUNDS_MS } from '@sinter/contract';
-import { callsOf, plusRoot } from './evidence.ts';
+import { callsOf, isWaitedFor, plusRoot } from './evidence.ts';
 import type { Arms, FunctionTally, RootTally } from './evidence.ts';
-import { NO_ODDS, NO_SUMS, added, failsMore, intervalOf, withFailures } from './sequence.ts';
-import type { Difference, Interval, Odds, Sums } from './sequence.ts';
+import { NO_ODDS, NO_SUMS, added, intervalOf, logEvidence, withHits } from './sequence.ts';
+import type { Difference, Hits, Interval, Odds, Sums } from './sequence.ts';
 
 export type Objective = 'Latency' | 'Cost' | 'Balanced';
 export type Verdict = 'Pending' | 'Better' | 'Worse' | 'Undecided';
@@ -40,14 +44,22 @@ export interface Scores {
   /** Latency by entry. */
   readonly entries: Readonly<Record<string, Sums>>;
   readonly failures: Odds;
+  /** Slow calls by entry. */
+  readonly slow: Readonly<Record<string, Odds>>;
 }
 
-export const NO_SCORES: Scores = { objective: NO_SUMS, entries: {}, failures: NO_ODDS };
+export const NO_SCORES: Scores = { objective: NO_SUMS, entries: {}, failures: NO_ODDS, slow: {} };
 
 export interface Judgement {
   readonly verdict: Verdict;
   readonly reason:
-    'CallsFail' | 'EntrySlower' | 'GainMeasured' | 'LossMeasured' | 'GainTooSmall' | 'NotEnoughCalls';
+    | 'CallsFail'
+    | 'MuchSlower'
+    | 'EntrySlower'
+    | 'GainMeasured'
+    | 'LossMeasured'
+    | 'GainTooSmall'
+    | 'NotEnoughCalls';
   /** Where one decides. */
   readonly entry?: string;
   /** Of the objective, as the logarithm of the ratio of candidate to current: −0.1 is a tenth less. */
@@ -55,17 +67,21 @@ export interface Judgement {
 }
 
 /** Of 100 roll-outs in which nothing differs so many are called better or worse at most, by each of the tests. */
-const ALPHA = { objective: 0.03, entries: 0.01, failures: 0.01 };
+const ALPHA = { objective: 0.025, entries: 0.01, failures: 0.01, slow: 0.005 };
 /** No entry may become slower by more than this: the logarithm of 1.1. */
 const ENTRY_SLOWER = Math.log(1.1);
+/** Nor an execution of work from a queue by more than this, or calls would soon wait behind it. */
+const QUEUE_SLOWER = Math.log(1.5);
 /** What looks as bad as this is worth the few calls more that make sure of it. */
 const CLEARLY_SLOWER = Math.log(1.1);
 
 export function judged(scores: Scores, { minimumGain }: Terms): Judgement {
   const interval = intervalOf(scores.objective, ALPHA.objective);
   const gain = intervalOf(scores.objective, ALPHA.objective, 'Pairs');
-  const slower = slowerEntry(scores);
-  if (failsMore(scores.failures, ALPHA.failures)) return { verdict: 'Worse', reason: 'CallsFail', interval };
+  const [slow, slower] = [muchSlowerEntry(scores, ALPHA.slow), slowerEntry(scores)];
+  if (logEvidence(scores.failures) >= -Math.log(ALPHA.failures))
+    return { verdict: 'Worse', reason: 'CallsFail', interval };
+  if (slow !== undefined) return { verdict: 'Worse', reason: 'MuchSlower', entry: slow, interval };
   if (slower !== undefined) return { verdict: 'Worse', reason: 'EntrySlower', entry: slower, interval };
   if (interval.low > 0) return { verdict: 'Worse', reason: 'LossMeasured', interval };
   if (gain.high < 0) return { verdict: 'Better', reason: 'GainMeasured', interval };
@@ -75,10 +91,21 @@ export function judged(scores: Scores, { minimumGain }: Terms): Judgement {
   return { verdict: 'Pending', reason: 'NotEnoughCalls', interval };
 }
 
+/** The odds are so far that an entry is many times slower that no more calls should enter it than must. */
+const SUSPECTED = 1 / 3;
+
+export const seemsMuchSlower = (scores: Scores): boolean => muchSlowerEntry(scores, SUSPECTED) !== undefined;
+
+function muchSlowerEntry({ slow }: Scores, alpha: number): string | undefined {
+  const names = Object.keys(slow);
+  return names.find((name) => logEvidence(slow[name] ?? NO_ODDS) >= Math.log(names.length / alpha));
+}
+
 function slowerEntry({ entries }: Scores): string | undefined {
   const names = Object.keys(entries);
   const alpha = ALPHA.entries / Math.max(1, names.length);
-  return names.find((name) => intervalOf(entries[name] ?? NO_SUMS, alpha).low > ENTRY_SLOWER);
+  const most = (name: string): number => (isWaitedFor(name) ? ENTRY_SLOWER : QUEUE_SLOWER);
+  return names.find((name) => intervalOf(entries[name] ?? NO_SUMS, alpha).low > most(name));
 }
 
 /**
@@ -90,7 +117,7 @@ const BLOCK_WEIGHT = 8;
 /** Undefined: the block is too small to be told apart from chance, wait for more calls. */
 export function withBlock(scores: Scores, arms: Arms, { objective }: Terms): Scores | undefined {
   const strata = strataOf(arms);
-  const latency = pooled(strata);
+  const latency = pooled(isCalled(scores, arms) ? strata.filter((s) => isWaitedFor(s.entry)) : strata);
   if (latency.weight < BLOCK_WEIGHT) return undefined;
   const difference = differenceOf(objective, latency, costDifference(arms));
   const entries = objective === 'Cost' ? scores.entries : { ...scores.entries };
@@ -105,6 +132,10 @@ export function withBlock(scores: Scores, arms: Arms, { objective }: Terms): Sco
     entries,
   };
 }
+
+/** Somebody waits, or once waited, for calls of this workflow. */
+const isCalled = ({ entries }: Scores, { current }: Arms): boolean =>
+  [...Object.keys(entries), ...current.roots.map((root) => root.entry)].some(isWaitedFor);
 
 function differenceOf(
   objective: Objective,
@@ -220,25 +251,63 @@ function costDifference({ current, candidate }: Arms): number | undefined {
 
 const costEach = ({ cost, executions }: FunctionTally): number => cost / executions;
 
-/** Calls below which failures are not yet laid to anybody. */
-const FAILURE_CALLS = 20;
+/** Calls below which failures and slow calls are not yet laid to anybody. */
+const SLICE_CALLS = 20;
 
-/** Undefined: wait for more calls. A call that found nobody counts as one that failed. */
-export function withFailed(scores: Scores, arms: Arms): Scores | undefined {
+/** What few calls say: who of the two had those that failed, and those that were slow. Undefined: wait for more calls. */
+export function withSlice(scores: Scores, arms: Arms, { objective }: Terms): Scores | undefined {
   const [own, others] = [drawn(arms.candidate.roots), callsOf(arms.current)];
-  if (own === 0 || others === 0 || own + others < FAILURE_CALLS) return undefined;
+  if (own === 0 || others === 0 || own + others < SLICE_CALLS) return undefined;
+  const failures = failuresWith(scores, arms);
+  return { ...scores, failures, slow: objective === 'Cost' ? scores.slow : slowWith(scores, arms) };
+}
+
+/** A call that found nobody counts as one that failed. */
+function failuresWith(scores: Scores, arms: Arms): Odds {
   let { failures } = scores;
   for (const [entry, roots] of Map.groupBy(arms.candidate.roots, (root) => root.entry)) {
     const rest = arms.current.roots.filter((root) => root.entry === entry);
     const calls = drawn(roots);
     if (calls === 0) continue;
-    failures = withFailures(failures, {
+    failures = withHits(failures, {
       candidate: roots.reduce((n, r) => n + r.failures + r.fellBack, 0),
       current: rest.reduce((n, r) => n + r.failures, 0),
       share: calls / (calls + rest.reduce((n, r) => n + r.calls, 0)),
     });
   }
-  return { ...scores, failures };
+  return failures;
+}
+
+/**
+ * One slice multiplies the odds by so much at most: a process that stands still for a moment has many slow calls at once, and they
+ * are one event. Cut off above, a likelihood ratio is only smaller, so that what holds of it goes on to hold.
+ */
+const SLICE_FACTOR = 8;
+
+function slowWith({ slow }: Scores, arms: Arms): Scores['slow'] {
+  const told: Record<string, Odds> = { ...slow };
+  for (const { entry, classes } of pairsOf(arms))
+    for (const [own, other] of classes) {
+      const odds = told[entry] ?? NO_ODDS;
+      const more = withHits(NO_ODDS, slowOf(own, other));
+      told[entry] = odds.map((log, i) => log + Math.min(more[i] ?? 0, Math.log(SLICE_FACTOR)));
+    }
+  return told;
+}
+
+/** A call is slow in the buckets above this one: the last that most calls of the current plan lie below, … */
+const SLOW_QUANTILE = 0.9;
+/** … and by so many above a quarter of all, which is twice as slow: what hardly varies is not slow where it varies a little. */
+const SLOW_BUCKETS = 3;
+
+/** Where the line lies follows from the calls of both together: whoever they belong to, it lies there. */
+function slowOf(own: RootTally, other: RootTally): Hits {
+  const counts = own.counts.map((n, i) => n + (other.counts[i] ?? 0));
+  const [n, m] = [answeredOf(own), answeredOf(other)];
+  const share = n / (n + m);
+  const line = Math.max(bucketAt(counts, SLOW_QUANTILE * (1 - share)), bucketAt(counts, 0.25) + SLOW_BUCKETS);
+  const above = ({ counts: of }: RootTally): number => of.slice(line + 1).reduce((a, b) => a + b, 0);
+  return { candidate: above(own), current: above(other), share };
 }
 
 const drawn = (roots: readonly RootTally[]): number => roots.reduce((n, r) => n + r.calls + r.fellBack, 0);

@@ -16,7 +16,7 @@ import type { Figures } from './totals.ts';
 import type { Trial, TrialEnd, TriedPlan } from './trial.ts';
 
 export interface Memory {
-  readonly version: 1;
+  readonly version: 2;
   readonly ledger: Ledger;
   /** The last one first. */
   readonly lost: readonly Lost[];
@@ -70,7 +70,7 @@ export interface Lost {
 }
 
 export const NO_MEMORY: Memory = {
-  version: 1,
+  version: 2,
   ledger: { calls: 0, lost: 0, epoch: '', seen: {} },
   lost: [],
   coolingUntilMs: 0,

@@ -9,7 +9,7 @@
  *    A. Ramdas, "Anytime-valid t-tests and confidence sequences for Gaussian means with unknown variance" (arXiv 2310.03722).
  *    Numbers are means over blocks of calls, so that they are near to Gaussian whatever one call is; their spread is taken
  *    from block to block, so that nothing is assumed of calls within a block.
- *  - `Odds`: does a failure belong to the candidate more often than its share of calls? M. Lindon, A. Malek, "Anytime-valid
+ *  - `Odds`: does what is bad (a failure, a slow call) belong to the candidate more often than its share of calls? M. Lindon, A. Malek, "Anytime-valid
  *    inference for multinomial count data" (NeurIPS 2022), with a few odds ratios as the mixture.
  */
 
@@ -135,19 +135,19 @@ export function leaning({ scales: [all] }: Sums): number {
 /** Logarithms of the likelihood ratios of ODDS. Plain data. */
 export type Odds = readonly number[];
 
-/** How many times as often a call of the candidate fails. */
+/** How many times as often a call of the candidate is bad. */
 const ODDS = [1.5, 2, 3, 5, 10, 30, 100] as const;
 export const NO_ODDS: Odds = ODDS.map(() => 0);
 
-/** `share`: of all calls those that were the candidate's, 0 to 1. Who alone was called tells nothing. */
-export const withFailures = (
-  odds: Odds,
-  {
-    current,
-    candidate,
-    share,
-  }: { readonly current: number; readonly candidate: number; readonly share: number },
-): Odds =>
+/** Calls that were bad. */
+export interface Hits {
+  readonly current: number;
+  readonly candidate: number;
+  /** Of all calls those that were the candidate's, 0 to 1. Who alone was called tells nothing. */
+  readonly share: number;
+}
+
+export const withHits = (odds: Odds, { current, candidate, share }: Hits): Odds =>
   odds.map((log, i) => {
     const times = ODDS[i] ?? 1;
     const expected = (times * share) / (times * share + 1 - share);
@@ -156,9 +156,9 @@ export const withFailures = (
     return log + own + others;
   });
 
-/** The candidate fails more of its calls than the current plan, but for `alpha`. */
-export function failsMore(odds: Odds, alpha: number): boolean {
+/** The logarithm of the evidence that more of the candidate's calls are bad; −log α is reached by chance in α of all runs at most. */
+export function logEvidence(odds: Odds): number {
   const most = Math.max(...odds);
   const mean = odds.reduce((sum, log) => sum + Math.exp(log - most), 0) / odds.length;
-  return most + Math.log(mean) >= -Math.log(alpha);
+  return most + Math.log(mean);
 }

@@ -4,7 +4,7 @@
  * Owns: the sums over all calls that were compared, and what is read from them.
  */
 import { quantileOf } from '@sinter/contract';
-import { callsOf } from './evidence.ts';
+import { callsOf, countsWith, isWaitedFor } from './evidence.ts';
 import type { FunctionTally, RevisionTally } from './evidence.ts';
 
 /** Plain data. */
@@ -12,17 +12,26 @@ export interface Totals {
   readonly calls: number;
   readonly failures: number;
   readonly fellBack: number;
-  /** Latency of all entries together. */
+  /** Latency of all entries that somebody waits for, and of the others. */
   readonly counts: readonly number[];
+  readonly queueCounts: readonly number[];
   readonly functions: readonly FunctionTally[];
 }
 
-export const NO_TOTALS: Totals = { calls: 0, failures: 0, fellBack: 0, counts: [], functions: [] };
+export const NO_TOTALS: Totals = {
+  calls: 0,
+  failures: 0,
+  fellBack: 0,
+  counts: [],
+  queueCounts: [],
+  functions: [],
+};
 
 export function withCalls(totals: Totals, fresh: RevisionTally): Totals {
-  const counts = [...totals.counts];
-  for (const root of fresh.roots)
-    for (const [i, n] of root.counts.entries()) counts[i] = (counts[i] ?? 0) + n;
+  const withRoots = (sums: readonly number[], waitedFor: boolean): readonly number[] =>
+    fresh.roots
+      .filter((root) => isWaitedFor(root.entry) === waitedFor)
+      .reduce((all, root) => countsWith(all, root.counts, 1), sums);
   const functions = new Map(totals.functions.map((f) => [f.function, f] as const));
   for (const f of fresh.functions) {
     const known = functions.get(f.function) ?? { executions: 0, cost: 0 };
@@ -33,7 +42,8 @@ export function withCalls(totals: Totals, fresh: RevisionTally): Totals {
     calls: totals.calls + callsOf(fresh),
     failures: totals.failures + fresh.roots.reduce((n, r) => n + r.failures, 0),
     fellBack: totals.fellBack + fresh.roots.reduce((n, r) => n + r.fellBack, 0),
-    counts: Array.from(counts, (n: number | undefined) => n ?? 0),
+    counts: withRoots(totals.counts, true),
+    queueCounts: withRoots(totals.queueCounts, false),
     functions: [...functions.values()],
   };
 }
@@ -42,7 +52,7 @@ export interface Figures {
   readonly calls: number;
   /** Those that found nobody included. */
   readonly failures: number;
-  /** Undefined: none was answered. */
+  /** Of calls that somebody waits for, unless there are none. Undefined: none was answered. */
   readonly p50Ms: number | undefined;
   readonly p99Ms: number | undefined;
   /** Undefined: not known. */
@@ -51,7 +61,9 @@ export interface Figures {
 
 /** `beside`: the other plan. Cost is that of the executions which a call led to under both, each at its own price. */
 export function figuresOf(totals: Totals, beside: Totals): Figures {
-  const { calls, failures, fellBack, counts } = totals;
+  const { calls, failures, fellBack } = totals;
+  const ofCalls = [totals, beside].some(({ counts }) => counts.some((n) => n > 0));
+  const counts = ofCalls ? totals.counts : totals.queueCounts;
   const answered = counts.some((n) => n > 0);
   return {
     calls: calls + fellBack,

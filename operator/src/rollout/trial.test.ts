@@ -13,12 +13,12 @@ const PLAN = { hash: 'new', units: [{ functions: ['f'] }] };
 const START_MS = 1_800_000_000_000;
 
 /** Root calls that all took 10 ms or so. */
-const tally = (calls: number, failures = 0, fellBack = 0): RevisionTally => {
+const tally = (calls: number, failures = 0, fellBack = 0, tookMs = 10): RevisionTally => {
   const answered = calls - failures;
   const counts = HISTOGRAM_BOUNDS_MS.map((bound, i) =>
-    bound >= 10 && (HISTOGRAM_BOUNDS_MS[i - 1] ?? 0) < 10 ? answered : 0,
+    bound >= tookMs && (HISTOGRAM_BOUNDS_MS[i - 1] ?? 0) < tookMs ? answered : 0,
   );
-  const sumLog = answered * Math.log(10);
+  const sumLog = answered * Math.log(tookMs);
   return {
     roots: [{ entry: 'f', machineClass: 'amd64 Cloud', calls, failures, fellBack, counts, sumLog }],
     functions: [],
@@ -34,6 +34,8 @@ class Led {
   #old = 0;
   #new = { calls: 0, failures: 0, fellBack: 0 };
   epoch = '1';
+  /** What a call of the candidate takes. */
+  ownMs = 10;
 
   constructor(of: Trial['of'], terms: Partial<TrialTerms> = {}) {
     this.terms = { ...TERMS, ...terms };
@@ -42,7 +44,10 @@ class Led {
 
   get evidence(): Evidence {
     const { calls, failures, fellBack } = this.#new;
-    return { epoch: this.epoch, revisions: { old: tally(this.#old), new: tally(calls, failures, fellBack) } };
+    return {
+      epoch: this.epoch,
+      revisions: { old: tally(this.#old), new: tally(calls, failures, fellBack, this.ownMs) },
+    };
   }
 
   step(ms: number, sight: Partial<TrialSight> = {}): this {
@@ -129,6 +134,13 @@ describe('a plan that is compared', () => {
     assert.equal(led.at, 'Comparing 5', 'the block is too short');
     assert.equal(led.step(1).at, 'Comparing 20');
     assert.equal(led.calls(40, 10).step(PACE.blockMs).at, 'Comparing 50');
+  });
+
+  it('keeps to the first weight while it looks worse', () => {
+    const led = new Led('Plan').step(0);
+    led.ownMs = 10.9;
+    led.calls(200, 10).step(PACE.warmUpMs);
+    for (let i = 0; i < 5; i++) assert.equal(led.calls(190, 10).step(PACE.blockMs).at, 'Comparing 5');
   });
 
   it('keeps to the first weight where losers have had their share of calls', () => {
@@ -281,6 +293,16 @@ describe('a whole trial at one call a second', () => {
       assert.equal(verdict, 'Worse');
       assert.ok(trial.candidateCalls <= 0.075 * trial.calls, `${trial.candidateCalls} of ${trial.calls}`);
     }
+  });
+
+  it('lets go of one that is many times slower after a handful of its calls, at the first weight', () => {
+    for (const latency of Object.values(LATENCIES))
+      for (const { reason, trial } of all({ latency, factor: 8 })) {
+        assert.equal(reason, 'MuchSlower');
+        assert.equal(trial.weightPercent, 5);
+        const own = trial.candidateCalls - PACE.warmUpCalls;
+        assert.ok(own <= 15, `${String(own)} after it was warm`);
+      }
   });
 
   it('ends one that fails a twentieth of its calls, having failed a few', () => {

@@ -19,7 +19,7 @@
  */
 import { NOTHING_SEEN, armsOf, callsOf, plus, since } from './evidence.ts';
 import type { Arms, Evidence, RevisionTally } from './evidence.ts';
-import { NO_SCORES, judged, withBlock, withFailed } from './judge.ts';
+import { NO_SCORES, judged, seemsMuchSlower, withBlock, withSlice } from './judge.ts';
 import type { Judgement, Objective, Scores, Verdict } from './judge.ts';
 import { leaning } from './sequence.ts';
 import { NO_TOTALS, withCalls } from './totals.ts';
@@ -93,9 +93,9 @@ export interface Trial {
   /** The last look. */
   readonly epoch: string;
   readonly seen: Arms;
-  /** What came since the last block, and since failures were last laid to somebody. */
+  /** What came since the last block, and since failures and slow calls were last laid to somebody. */
   readonly block: Arms;
-  readonly failed: Arms;
+  readonly slice: Arms;
   readonly scores: Scores;
   /** Since it is compared. */
   readonly totals: Readonly<Record<keyof Arms, Totals>>;
@@ -152,7 +152,7 @@ export const startTrial = (of: Trial['of'], plan: TriedPlan, current: string, no
   epoch: '',
   seen: NO_ARMS,
   block: NO_ARMS,
-  failed: NO_ARMS,
+  slice: NO_ARMS,
   scores: NO_SCORES,
   totals: { current: NO_TOTALS, candidate: NO_TOTALS },
   calls: 0,
@@ -190,9 +190,13 @@ function looked(trial: Trial, { evidence }: TrialSight, terms: TrialTerms): Tria
   // What was seen before the trial, or by another counter, is none of it.
   if (trial.phase === 'Starting' || trial.epoch !== evidence.epoch || !current || !candidate) return known;
   const fresh = { current, candidate };
+  const isCompared = trial.phase === 'Comparing' && trial.of === 'Plan';
   const counted = {
     ...known,
-    failed: both(trial.failed, { current: failuresOf(current), candidate: failuresOf(candidate) }),
+    slice: both(trial.slice, {
+      current: sliceOf(current, isCompared),
+      candidate: sliceOf(candidate, isCompared),
+    }),
     calls: trial.calls + callsOf(current) + callsOf(candidate),
     candidateCalls: trial.candidateCalls + callsOf(candidate),
   };
@@ -204,9 +208,9 @@ const both = (a: Arms, b: Arms): Arms => ({
   candidate: plus(a.candidate, b.candidate),
 });
 
-/** Of failures only numbers count. */
-const failuresOf = ({ roots }: RevisionTally): RevisionTally => ({
-  roots: roots.map((root) => ({ ...root, counts: [], sumLog: 0 })),
+/** Failures count from the first call on; how slow calls are only where that is compared. */
+const sliceOf = ({ roots }: RevisionTally, isCompared: boolean): RevisionTally => ({
+  roots: isCompared ? roots : roots.map((root) => ({ ...root, counts: [], sumLog: 0 })),
   functions: [],
 });
 
@@ -220,8 +224,8 @@ const compared = (trial: Trial, fresh: Arms): Trial => ({
 });
 
 function scored(trial: Trial, terms: TrialTerms): Trial {
-  const failures = withFailed(trial.scores, trial.failed);
-  const told = failures ? { ...trial, scores: failures, failed: NO_ARMS } : trial;
+  const sliced = withSlice(trial.scores, trial.slice, terms);
+  const told = sliced ? { ...trial, scores: sliced, slice: NO_ARMS } : trial;
   if (trial.blockMs < terms.pace.blockMs) return told;
   const scores = withBlock(told.scores, told.block, terms);
   return scores ? { ...told, scores, block: NO_ARMS, blockMs: 0 } : told;
@@ -279,7 +283,7 @@ function verdictOf(trial: Trial, terms: TrialTerms): TrialEnd | undefined {
     case 'Better':
       return { outcome: 'Promote', verdict, reason, message: `it is better: ${between(interval)}` };
     case 'Worse':
-      return worse(reason, WORSE[reason] ?? `${entry ?? 'it'} is worse: ${between(interval)}`);
+      return worse(reason, WORSE[reason]?.(entry) ?? `${entry ?? 'it'} is worse: ${between(interval)}`);
     case 'Undecided':
       return undecided(reason, `it gains less than is asked for: ${between(interval)}`);
     case 'Pending':
@@ -289,7 +293,10 @@ function verdictOf(trial: Trial, terms: TrialTerms): TrialEnd | undefined {
   }
 }
 
-const WORSE: Readonly<Record<string, string>> = { CallsFail: 'more of its calls fail' };
+const WORSE: Readonly<Record<string, (entry?: string) => string>> = {
+  CallsFail: () => 'more of its calls fail',
+  MuchSlower: (entry = 'it') => `slow calls of ${entry} are nearly all its own`,
+};
 
 /** What is known of the difference, in percent of the current plan. */
 function between({ low, high }: Judgement['interval']): string {
@@ -365,8 +372,8 @@ const LEANING_BLOCKS = 3;
 /** In standard errors: it looks worse, so few calls are to enter it; it looks better, so that its calls are hardly lost. */
 const LOOKS_WORSE = 1;
 const LOOKS_BETTER = -1.645;
-/** So far off in its first block is no chance. */
-const FIRST_BLOCK_WORSE = Math.log(1.25);
+/** Of the first blocks, of which no spread is known: as good as nothing. */
+const FIRST_BLOCKS_WORSE = Math.log(1.02);
 
 function planWeight(trial: Trial, budgetCalls: number): number {
   const [first, second, third] = WEIGHTS;
@@ -374,8 +381,8 @@ function planWeight(trial: Trial, budgetCalls: number): number {
   if (!all) return first;
   const leans = leaning(trial.scores.objective);
   const looksWorse =
-    all.blocks < LEANING_BLOCKS ? all.sum / all.weight > FIRST_BLOCK_WORSE : leans > LOOKS_WORSE;
-  if (looksWorse) return first;
+    all.blocks < LEANING_BLOCKS ? all.sum / all.weight > FIRST_BLOCKS_WORSE : leans > LOOKS_WORSE;
+  if (looksWorse || seemsMuchSlower(trial.scores)) return first;
   const looksBetter = all.blocks >= LEANING_BLOCKS && leans < LOOKS_BETTER;
   if (!looksBetter && trial.candidateCalls >= budgetCalls) return first;
   return all.blocks < 2 ? second : third;

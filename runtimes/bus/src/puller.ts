@@ -8,7 +8,8 @@
  *  3. What was asked for may still come, so a puller that stops or moves listens until it has come or the request has
  *     expired: a call sent to nobody would lie there until the wait for its acknowledgement ends, with an attempt gone.
  *     (Neither `unsubscribe` nor `drain` will do: the server looks for interest first and sends later.)
- *  4. Deliveries are counted here and not limited by the server: with `max_deliver` a call whose host dies on the last
+ *  4. Of several plans' pullers each takes what it asks for first, so one that is to have a share asks for little of the time.
+ *  5. Deliveries are counted here and not limited by the server: with `max_deliver` a call whose host dies on the last
  *     attempt would be stranded.
  */
 import {
@@ -51,6 +52,8 @@ export interface PullerOptions {
   readonly workflow: WorkflowKey;
   readonly function: string;
   readonly gate: Gate;
+  /** At most so much of the work is taken while others ask for it as well, 0 to 1; absent: all that there is room for. */
+  readonly share?: () => number;
   readonly retryOf: (caller: string) => RetryTerms;
   readonly run: (work: PulledWork, signal: AbortSignal) => Promise<void>;
   /** Told of a call that became a dead letter without a last run: its host died in it, or it could not be read. */
@@ -70,6 +73,8 @@ export interface PullerCounters {
 const PULL_MS = 2_000;
 const PULL_SLACK_MS = 500;
 const POLL_MS = 250;
+/** For so long is asked at a time where a share is to be taken; of 0.05 every second. */
+const TURN_MS = 50;
 const RENEW_MS = 4_000;
 const ACK_MS = 2_000;
 /** How long the server is told again and again that a call is settled: beyond it the call runs once more. */
@@ -87,6 +92,13 @@ interface Asked {
   untilMs: number;
 }
 
+interface Turn {
+  readonly batch: number;
+  readonly ms: number;
+  /** From one to the next; absent: at once. */
+  readonly everyMs?: number;
+}
+
 /** A call that is being worked on; the address is that of its newest delivery. */
 interface Running {
   ackTo: string;
@@ -99,6 +111,8 @@ export class Puller implements Rider {
   readonly #never = new AbortController().signal;
   #active = false;
   #asked: Asked | undefined;
+  /** Until when it keeps from asking, because of its share. */
+  #restsUntilMs = 0;
   /** Requests that were left while something may come of them. */
   readonly #left = new Set<Asked>();
   #poll: NodeJS.Timeout | undefined;
@@ -167,14 +181,31 @@ export class Puller implements Rider {
     if (this.#asked && this.#asked.link !== link) this.#leave();
     const asked = (this.#asked ??= this.#takeBack(link) ?? this.#listen(link));
     if (isOpen(asked)) return;
-    const batch = Math.min(BATCH_LIMIT, gate.room);
-    if (batch === 0) return;
+    const turn = this.#turn(Math.min(BATCH_LIMIT, gate.room));
+    if (turn === undefined) return;
     const stream = asyncStream(this.#options.workflow, this.#options.function);
     const next = `${JS_API_PREFIX}.CONSUMER.MSG.NEXT.${stream}.${WORK_CONSUMER}`;
-    const request = encoder.encode(JSON.stringify({ batch, expires: PULL_MS * 1e6 }));
+    const request = encoder.encode(JSON.stringify({ batch: turn.batch, expires: turn.ms * 1e6 }));
     if (!link.publish(next, request, undefined, asked.subscription.getSubject())) return;
-    asked.expecting = batch;
-    asked.untilMs = performance.now() + PULL_MS + PULL_SLACK_MS;
+    asked.expecting = turn.batch;
+    asked.untilMs = performance.now() + turn.ms + PULL_SLACK_MS;
+    if (turn.everyMs !== undefined) this.#rest(turn.everyMs);
+  }
+
+  /** How much is to be asked for, and for how long; undefined: nothing now. */
+  #turn(room: number): Turn | undefined {
+    if (room === 0) return undefined;
+    const share = this.#options.share?.() ?? 1;
+    if (share >= 1) return { batch: room, ms: PULL_MS };
+    if (share <= 0 || performance.now() < this.#restsUntilMs) return undefined;
+    return { batch: Math.ceil(room * share), ms: TURN_MS, everyMs: TURN_MS / share };
+  }
+
+  #rest(ms: number): void {
+    this.#restsUntilMs = performance.now() + ms;
+    setTimeout(() => {
+      this.#ask();
+    }, ms + 1).unref();
   }
 
   #listen(link: Link): Asked {

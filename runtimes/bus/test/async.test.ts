@@ -50,7 +50,13 @@ type Run = (work: PulledWork) => Promise<void> | void;
 async function worker(
   t: World,
   run: Run,
-  options: { instance?: string; concurrency?: number; at?: readonly string[]; retry?: RetryTerms } = {},
+  options: {
+    instance?: string;
+    concurrency?: number;
+    at?: readonly string[];
+    retry?: RetryTerms;
+    share?: number;
+  } = {},
 ) {
   const { session, renewed } = await t.session(
     t.scope('back', ['job']),
@@ -66,6 +72,7 @@ async function worker(
     workflow: t.w,
     function: 'job',
     gate,
+    share: () => options.share ?? 1,
     retryOf: () => options.retry ?? RETRY,
     run: async (w) => {
       ran.push(Buffer.from(w.call.payload.bytes).toString());
@@ -97,6 +104,32 @@ describe('async work', { concurrency: 9 }, () => {
       assert.deepEqual([w.counters.redelivered, w.counters.failed, w.problems], [0, 0, []]);
       assert.ok(seen.every((x) => x.deliveries === 1 && x.caller === 'caller' && !x.last));
       assert.ok(seen.every((x) => Math.abs(x.acceptedAtMs - sentAt) < 5_000));
+    }),
+  );
+
+  it(
+    'is taken on by share where a puller has one, all the same where it is alone',
+    world(async (t, bus) => {
+      await jobs(t, bus);
+      const { session } = await t.caller();
+      const [current, candidate] = [
+        await worker(t, () => pause(2)),
+        await worker(t, () => pause(2), { instance: 'w2', share: 0.05 }),
+      ];
+      current.puller.start();
+      candidate.puller.start();
+      const executed = (): number => current.counters.executed + candidate.counters.executed;
+      for (let i = 0; i < 400; i++) {
+        await send(session, work(t, `n${String(i)}`));
+        if (i % 4 === 0) await pause(4);
+      }
+      await until('all have run', () => executed() === 400);
+      // A twentieth is 20; of what comes while it asks it may have the half or all.
+      assert.ok(candidate.counters.executed <= 40, String(candidate.counters.executed));
+      await current.puller.stop();
+      for (let i = 0; i < 3; i++) await send(session, work(t, `alone${String(i)}`));
+      await until('they have run', () => executed() === 403);
+      await candidate.puller.stop();
     }),
   );
 

@@ -387,6 +387,13 @@ export class Unit implements Rider {
     return this.#revisionsIn(route).find((hash) => hash === route.current || hash === candidate);
   }
 
+  /** What is in a candidate alone takes no more of the work than the candidate has of the calls (D3). */
+  #shareOfWork(): number {
+    const route = this.#route;
+    if (!route || this.#startingRevision(route) === route.current) return 1;
+    return (route.weightPercent ?? 0) / 100;
+  }
+
   #newPuller(fn: string): Puller | undefined {
     const hosted = this.#functions.get(fn);
     if (!hosted) return undefined;
@@ -395,6 +402,7 @@ export class Unit implements Rider {
       workflow: this.#key,
       function: fn,
       gate: hosted.gate,
+      share: () => this.#shareOfWork(),
       retryOf: (caller) => {
         const route = this.#route;
         const revision = route?.revisions[this.#startingRevision(route) ?? route.current];
