@@ -14,7 +14,7 @@
  *    but calls at once into one unit take no less than their CPU time together on that unit's cores.
  *  - Work that a run has sent into its own unit competes with it: half of what is left of it, at most.
  *  - A call to another unit takes the channel's overhead, and the chance that the unit sleeps times its start.
- *  - Memory: 45 MB a process, 10 MB a thread, and what each function was seen to use.
+ *  - Memory: 30 MB a process, or as measured, 10 MB a thread, and what each function was seen to use.
  *  - Money per root call: `Provisioned` pays for what each instance has reserved, busy or idle. `BusyTime` pays for the memory
  *    in use for the share of time in which at least one call runs (1 − e^−load, for calls that come independently), and for
  *    the CPU seconds used.

@@ -11,7 +11,7 @@ import type { UnitFigures } from './cost.ts';
 import { architecturesOf, tiersOf } from './facts.ts';
 import type { Facts } from './facts.ts';
 import { hostCores } from './hostCost.ts';
-import { PROCESS_BYTES } from './priors.ts';
+import { HOST_RESERVED_BYTES } from './priors.ts';
 import type { Figures } from './figures.ts';
 import { fittedBytes } from './sizes.ts';
 import { alikeKey, CREDENTIAL_BYTES, CREDENTIAL_BYTES_MAX, credentialBytes } from './rules.ts';
@@ -173,7 +173,7 @@ export class Groups {
     unit.reservedCores = cores;
     unit.usedBytes = used;
     unit.reservedBytes =
-      PROCESS_BYTES +
+      HOST_RESERVED_BYTES +
       (this.#isReserved && isKnown ? fittedBytes(used - figures.host.processBytes, limit) : limit);
     const isMember = (f: number): boolean => this.#askedIn[f] === question;
     unit.load = load + hostCores(figures.host, figures, members, count, isMember);

@@ -10,9 +10,11 @@ export const MB = 1e6;
 export const PRIOR_OVERHEAD_MS = { InProcess: 0.067, Node: 0.35, Remote: 1, Queue: 1 } as const;
 /** Encoding, copying and decoding a megabyte, in milliseconds: once to a thread, twice over the bus. */
 export const PRIOR_PER_MB_MS = { InProcess: 1, Node: 8, Remote: 12, Queue: 12 } as const;
-/** Memory of a process that runs nothing, and of a thread in it (Node 24). */
-export const PROCESS_BYTES = 45 * MB;
+/** Memory that a process has for itself and runs nothing, and that of a thread in it (Node 24). */
+export const PROCESS_BYTES = 30 * MB;
 export const WORKER_BYTES = 10 * MB;
+/** What a unit's pod reserves for its host, beside what is reserved for its functions. */
+export const HOST_RESERVED_BYTES = 64 * 2 ** 20;
 /** What a function adds to its thread where nobody has seen it. */
 export const PRIOR_FUNCTION_BYTES = 5 * MB;
 /** As long as a unit's pod takes from its creation to its first answer, where nothing was measured. */

@@ -2,8 +2,8 @@
  * The cost model asked about whole plans of one snapshot, as they would be deployed: with their sizes, and calibrated.
  *
  * Owns: predictions. Calibration: what the model says of the plan that runs is compared with what was measured of it, entry by
- * entry. Where more was measured, something takes that time under every plan (the entry itself, say), and it is added; where
- * less was, everything is that much quicker. Neighbours: `cost.ts` computes, `choice.ts` decides.
+ * entry. A little more than it says is the entry's own and added under every plan; beyond that everything takes longer, or
+ * shorter, by the same factor: a machine that is slow or full is so for whatever runs there. Neighbours: `cost.ts` computes, `choice.ts` decides.
  */
 import type { ObservedRoot } from '../snapshot/observations.ts';
 import type { Assignment, Question } from './assignment.ts';
@@ -12,10 +12,13 @@ import { Model, pricesOf } from './cost.ts';
 import type { Objective, Prices } from './cost.ts';
 import type { Facts } from './facts.ts';
 import { figuresOf, LEAST_CORES } from './figures.ts';
-import { PROCESS_BYTES } from './priors.ts';
+import { HOST_RESERVED_BYTES } from './priors.ts';
 import type { Figures } from './figures.ts';
 import { Groups } from './groups.ts';
 import type { PlanPrediction, PlanResources } from './plan.ts';
+
+/** What an entry itself takes of a root call, at most, in milliseconds. */
+const ENTRY_MS = 2;
 
 /** A unit as far as the model asks. */
 export interface SizedGroup {
@@ -55,8 +58,9 @@ export class Study {
       const f = this.figures.index.get(name);
       if (f === undefined || measured === null || call !== 'Sync') continue;
       const said = this.#model.rootMs(f);
-      this.figures.rootOffsetMs[f] = Math.max(0, measured - said);
-      this.figures.rootScale[f] = said > 0 ? Math.min(1, measured / said) : 1;
+      const own = said > 0 ? Math.min(ENTRY_MS, Math.max(0, measured - said)) : measured;
+      this.figures.rootOffsetMs[f] = own;
+      this.figures.rootScale[f] = said > 0 ? (measured - own) / said : 1;
     }
   }
 
@@ -80,7 +84,7 @@ export class Study {
     const unit = this.groups.unit(members, members.length);
     const reservedCores = Math.max(LEAST_CORES, cpuMillis / 1000);
     const cores = this.#isLimited ? Math.min(unit.cores, reservedCores) : unit.cores;
-    const sized = { ...unit, cores, reservedCores, reservedBytes: PROCESS_BYTES + memoryBytes };
+    const sized = { ...unit, cores, reservedCores, reservedBytes: HOST_RESERVED_BYTES + memoryBytes };
     this.#model.units.set(u, sized, this.prices);
   }
 

@@ -12,6 +12,7 @@
 import { bytesOf, cpuMillisOf, cpuText, memoryText } from '../model/quantity.ts';
 import type { Lookup } from '../model/environment.ts';
 import type { ConfigMap } from '../model/nouns.ts';
+import { HOST_RESERVED_BYTES } from '../planner/priors.ts';
 import type { SnapshotFunction } from '../snapshot/snapshot.ts';
 import { hostEnvironment } from './hostEnvironment.ts';
 import type { HostOptions } from './hostEnvironment.ts';
@@ -37,8 +38,6 @@ export interface PodOptions extends HostOptions {
   readonly configMaps: Lookup<ConfigMap>;
 }
 
-/** What the host itself needs beside its functions: 30 MiB of its own at rest with one (Node 24), and room. */
-const HOST_MEMORY_BYTES = 64 * 1024 * 1024;
 /** After the longest call: to be told, to publish the last results, to close. */
 const GRACE_SECONDS = 15;
 /** The group that may write to the user's volumes; the image runs as this user. */
@@ -180,9 +179,9 @@ function resourcesOf(options: PodOptions): { requests: ResourceList; limits: Res
   return {
     requests: {
       cpu: cpuText(Math.min(requested, cpuMillis)),
-      memory: memoryText(Math.min(memoryRequested, memoryBytes) + HOST_MEMORY_BYTES),
+      memory: memoryText(Math.min(memoryRequested, memoryBytes) + HOST_RESERVED_BYTES),
     },
-    limits: { cpu: cpuText(cpuMillis), memory: memoryText(memoryBytes + HOST_MEMORY_BYTES) },
+    limits: { cpu: cpuText(cpuMillis), memory: memoryText(memoryBytes + HOST_RESERVED_BYTES) },
   };
 }
 

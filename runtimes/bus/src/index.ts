@@ -7,6 +7,7 @@ export * from './headers.ts';
 export * from './intake.ts';
 export * from './link.ts';
 export * from './listener.ts';
+export * from './memory.ts';
 export * from './modules.ts';
 export * from './puller.ts';
 export * from './recorder.ts';

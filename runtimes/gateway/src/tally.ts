@@ -10,7 +10,7 @@
  */
 import { GATEWAY_CALLER, workflowToken } from '@sinter/contract';
 import type { Outcome, WorkflowKey } from '@sinter/contract';
-import { Recorder, publishObservation } from '@sinter/bus';
+import { Recorder, ownMemoryBytes, publishObservation } from '@sinter/bus';
 import type { Clock, Session } from '@sinter/bus';
 import type { Table, Workflow } from './table.ts';
 
@@ -72,14 +72,14 @@ export class Tally {
 
   /** Of every workflow that there is something to say of; at the end of all. */
   reportAll(table: Table, whom: 'Due' | 'All' = 'All'): void {
-    const memoryBytes = process.memoryUsage.rss();
+    const memoryBytes = ownMemoryBytes();
     const now = this.#options.clock.now();
     for (const w of table.all()) if (whom === 'All' || this.#of(w).isDue(now)) this.report(w, memoryBytes);
     this.#forget(table);
   }
 
   /** Says what was seen of a workflow since the last time. While cut off nothing is said, and counting goes on. */
-  report(w: Workflow, memoryBytes = process.memoryUsage.rss()): void {
+  report(w: Workflow, memoryBytes = ownMemoryBytes()): void {
     const { session, clock, instance, machine, architecture } = this.#options;
     if (!w.route || !session.link.up) return;
     const key = { ...keyOf(w), unit: GATEWAY_CALLER, instance };

@@ -31,6 +31,7 @@ import {
   RouteWatch,
   Session,
   fetchModule,
+  ownMemoryBytes,
   publishObservation,
 } from '@sinter/bus';
 import type { Bootstrap, Clock, DeadWork, Link, PulledWork, Rider } from '@sinter/bus';
@@ -558,7 +559,7 @@ export class Unit implements Rider {
       machine,
       architecture,
       routeGeneration,
-      memoryBytes: process.memoryUsage.rss(),
+      memoryBytes: ownMemoryBytes(),
       cpuMs: cpuMs - this.#toldCpuMs,
       occupiedMs: this.#occupancy.take(nowMs),
     };
