@@ -7,7 +7,7 @@ import { Model, pricesOf, stretch } from './cost.ts';
 import { factsOf } from './facts.ts';
 import { figuresOf } from './figures.ts';
 import type { Figures } from './figures.ts';
-import { HOST_RESERVED_BYTES, PROCESS_BYTES, WORKER_BYTES } from './priors.ts';
+import { HOST_RESERVED_BYTES, PRIOR_OVERHEAD_MS, PROCESS_BYTES, WORKER_BYTES } from './priors.ts';
 import { Groups } from './groups.ts';
 
 const near = (actual: number, expected: number, what = ''): void =>
@@ -232,4 +232,26 @@ test('what a channel takes on other edges is what it takes on one that was not m
     },
   };
   near(predicted(world, 'a', 'b', 'c').latencyMs, 3 + 40);
+});
+
+test('what a hop takes on one machine is the least that it takes to another', () => {
+  const machines = ['m1', 'm2'].map((name) => ({ name, architecture: 'amd64', tier: 'Cloud' }) as const);
+  const took = (overheadMs: Manifest) =>
+    predicted(
+      {
+        functions: ['a', 'b'],
+        edges: ['a>b'],
+        machines,
+        observations: {
+          roots: [root('a')],
+          functions: [ran('a', 1), ran('b', 1)],
+          edges: [{ from: 'a', to: 'b', overheadMs }],
+        },
+      },
+      'a',
+      'b',
+    ).latencyMs;
+  near(took({}), 2 + PRIOR_OVERHEAD_MS.Remote);
+  near(took({ Node: 9 }), 2 + 9);
+  near(took({ Node: 9, Remote: 12 }), 2 + 12);
 });

@@ -273,12 +273,22 @@ function usualOverheads(edges: readonly ObservedEdge[]): Overheads {
   };
 }
 
+/** Two units may meet by either, as their instances lie: what was measured of one says more of the other than a prior. */
+const OTHER_HOP: Partial<Record<Channel, Channel>> = { Node: 'Remote', Remote: 'Node' };
+
+/** As measured on this edge, else on others, else by the prior; each by this channel, or the other way between two units. */
 function overheadMs(row: ObservedEdge | undefined, channel: Channel, usual: Overheads): number {
-  const measured = row?.overheadMs[channel];
-  if (measured !== undefined) return measured;
-  if (!Number.isNaN(usual[channel])) return usual[channel];
   const megabytes = ((row?.requestBytes ?? 0) + (row?.responseBytes ?? 0)) / MB;
-  return PRIOR_OVERHEAD_MS[channel] + PRIOR_PER_MB_MS[channel] * megabytes;
+  const prior = PRIOR_OVERHEAD_MS[channel] + PRIOR_PER_MB_MS[channel] * megabytes;
+  const other = OTHER_HOP[channel];
+  for (const measured of [row?.overheadMs ?? {}, usual]) {
+    const own = measured[channel];
+    if (own !== undefined && !Number.isNaN(own)) return own;
+    const others = other === undefined ? NaN : (measured[other] ?? NaN);
+    // A hop to another machine takes no less than one on the same.
+    if (!Number.isNaN(others)) return channel === 'Remote' ? Math.max(prior, others) : others;
+  }
+  return prior;
 }
 
 interface Roots {
