@@ -91,10 +91,11 @@ export function judged(scores: Scores, { minimumGain }: Terms): Judgement {
   return { verdict: 'Pending', reason: 'NotEnoughCalls', interval };
 }
 
-/** The odds are so far that an entry is many times slower that no more calls should enter it than must. */
-const SUSPECTED = 1 / 3;
+/** Evidence at which no more calls than must should enter a candidate, without any guarantee. */
+const SUSPECTED = Math.log(3);
 
-export const seemsMuchSlower = (scores: Scores): boolean => muchSlowerEntry(scores, SUSPECTED) !== undefined;
+export const seemsMuchSlower = ({ slow }: Scores): boolean =>
+  Object.values(slow).some((odds) => logEvidence(odds) >= SUSPECTED);
 
 function muchSlowerEntry({ slow }: Scores, alpha: number): string | undefined {
   const names = Object.keys(slow);

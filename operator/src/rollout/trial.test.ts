@@ -136,11 +136,17 @@ describe('a plan that is compared', () => {
     assert.equal(led.calls(40, 10).step(PACE.blockMs).at, 'Comparing 50');
   });
 
-  it('keeps to the first weight while it looks worse', () => {
+  it('keeps to the first weight while it looks worse, and takes one step at a time after', () => {
     const led = new Led('Plan').step(0);
     led.ownMs = 10.9;
     led.calls(200, 10).step(PACE.warmUpMs);
-    for (let i = 0; i < 5; i++) assert.equal(led.calls(190, 10).step(PACE.blockMs).at, 'Comparing 5');
+    assert.equal(led.calls(190, 10).step(PACE.blockMs).at, 'Comparing 5');
+    assert.equal(led.calls(190, 10).step(PACE.blockMs).at, 'Comparing 5');
+    led.ownMs = 10;
+    led.step(0); // what was counted before is another sum now
+    led.calls(1_900, 190).step(PACE.blockMs - 1);
+    assert.equal(led.at, 'Comparing 5');
+    assert.deepEqual([led.step(1).at, led.step(0).at], ['Comparing 20', 'Comparing 20']);
   });
 
   it('keeps to the first weight where losers have had their share of calls', () => {

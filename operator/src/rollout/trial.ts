@@ -376,7 +376,7 @@ const LOOKS_BETTER = -1.645;
 const FIRST_BLOCKS_WORSE = Math.log(1.02);
 
 function planWeight(trial: Trial, budgetCalls: number): number {
-  const [first, second, third] = WEIGHTS;
+  const [first] = WEIGHTS;
   const [all] = trial.scores.objective.scales;
   if (!all) return first;
   const leans = leaning(trial.scores.objective);
@@ -385,5 +385,6 @@ function planWeight(trial: Trial, budgetCalls: number): number {
   if (looksWorse || seemsMuchSlower(trial.scores)) return first;
   const looksBetter = all.blocks >= LEANING_BLOCKS && leans < LOOKS_BETTER;
   if (!looksBetter && trial.candidateCalls >= budgetCalls) return first;
-  return all.blocks < 2 ? second : third;
+  // One weight at a time, after a block under the last one.
+  return trial.blockMs < trial.phaseMs ? above(trial) : trial.weightPercent;
 }
