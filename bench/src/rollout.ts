@@ -23,9 +23,9 @@ const FAILURES = { current: 0.002, candidate: 0.002 };
 export function rollout({ rounds }: { readonly rounds: number }): Promise<void> {
   const runs = rounds * 100;
   say(
-    `| what is called | objective | calls/s | nothing differs: better, worse (of ${String(runs)}) | −10 %: found, within 3,000 calls | its calls p50, p90 | −35 %: found, calls p50 | +10 %: better, own calls of all | +50 %: worse, own calls of all | ends after at most |`,
+    `| what is called | objective | calls/s | nothing differs: better, worse (of ${String(runs)}) | −10 %: found, within 3,000 calls | its calls p50, p90 | −35 %: found, calls p50 | +10 %: better, own calls of all | +50 %: worse, own calls of all | 8 times: worse, its calls p50, p90 | ends after at most |`,
   );
-  say('|---|---|---|---|---|---|---|---|---|---|');
+  say('|---|---|---|---|---|---|---|---|---|---|---|');
   for (const one of cases()) say(row(one, runs));
   const failing = { ...SERVICE, failures: { current: 0, candidate: 0.05 } };
   const ends = trials({ name: '', objective: 'Latency', service: failing }, 1, runs / 5);
@@ -72,12 +72,13 @@ function trials({ objective, service }: Case, factor: number, runs: number): rea
 
 function row(one: Case, runs: number): string {
   const few = Math.ceil(runs / 5);
-  const [same, tenth, third, loss, half] = [
+  const [same, tenth, third, loss, half, times] = [
     trials(one, 1, runs),
     trials(one, 0.9, few),
     trials(one, 0.65, few),
     trials(one, 1.1, few),
     trials(one, 1.5, few),
+    trials(one, 8, few),
   ] as const;
   const isBetter = ({ verdict }: RolledOut): boolean => verdict === 'Better';
   const isWorse = ({ verdict }: RolledOut): boolean => verdict === 'Worse';
@@ -94,6 +95,7 @@ function row(one: Case, runs: number): string {
     `${share(third, isBetter)}, ${String(quantile(calls(third), 0.5))}`,
     `${share(loss, isBetter)}, ${ownShare(loss)}`,
     `${share(half, isWorse)}, ${ownShare(half)}`,
+    `${share(times, isWorse)}, ${spreadOf(times.map((e) => e.trial.candidateCalls))}`,
     `${String(Math.round(longest / 1000))} s`,
   ].join(' | ')} |`;
 }
