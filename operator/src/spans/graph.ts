@@ -168,8 +168,9 @@ const outlives = ({ from, span }: Call): boolean =>
 
 function withoutCycles(edges: readonly DerivedEdge[], assumptions: Assumptions): readonly DerivedEdge[] {
   let left = edges;
-  for (let cycle = syncCycle(left); cycle; cycle = syncCycle(left)) {
-    const around = new Set(cycle.slice(1).map((to, i) => `${cycle?.[i] ?? ''} ${to}`));
+  for (let found = syncCycle(left); found; found = syncCycle(left)) {
+    const cycle = found;
+    const around = new Set(cycle.slice(1).map((to, i) => `${cycle[i] ?? ''} ${to}`));
     const [rarest] = left
       .filter((e) => e.call === 'Sync' && around.has(`${e.from} ${e.to}`))
       .sort((a, b) => a.calls.length - b.calls.length);
