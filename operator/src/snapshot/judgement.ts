@@ -14,6 +14,8 @@ export const contradictions = (file: SnapshotFile): readonly Problem[] => [
   ...graphProblems(file),
   ...unknownNames(file),
   ...figureProblems(file),
+  ...repeated(file.machines, (m) => m.name, 'machines', 'name'),
+  ...unitProblems(file),
   ...clockProblems(file),
 ];
 
@@ -146,6 +148,20 @@ function repeated<T>(
     const message = `must be unique by ${by}: it is already at ${field}[${first}]; remove one`;
     return [{ field: `${field}[${i}]`, given: key, message }];
   });
+}
+
+/** Of a plan that runs each function is in one unit. */
+function unitProblems({ current }: SnapshotFile): readonly Problem[] {
+  const home = new Map<string, number>();
+  return (current?.units ?? []).flatMap((unit, i) =>
+    unit.functions.flatMap((name, j) => {
+      const first = home.get(name);
+      if (first === undefined) home.set(name, i);
+      if (first === undefined) return [];
+      const message = `is already in current.units[${first}]: a function runs in one unit; remove it`;
+      return [{ field: `current.units[${i}].functions[${j}]`, given: name, message }];
+    }),
+  );
 }
 
 /** What has happened cannot lie after now. */
