@@ -4,6 +4,7 @@
  * Owns: what a measurement is. Start-up and warm-up are not in its figures; work that nobody waits for is: the cell ends when it is
  * done, so that plans are compared at equal work.
  */
+import { cpus } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pricesOf } from '@sinter/operator/planner/cost';
 import { play } from '../play.ts';
@@ -46,9 +47,13 @@ export interface Cell {
   readonly executions: number;
   /** What was sent was worked off in time. */
   readonly isDone: boolean;
+  /** The share of this machine's cores that was in use meanwhile, by whomever. */
+  readonly machineShare: number;
   readonly units: ReadonlyMap<string, UnitSums>;
 }
 
+/** New processes become quick by calls, not by time: there are more of them than will be measured. */
+const WARM_RATE = 2;
 const SILENCE_MS = 2_200;
 const DRAIN_LIMIT_MS = 30_000;
 /** What a call may take at most: under a small share of CPU a full unit takes long, and that is a result. */
@@ -68,16 +73,34 @@ export async function cellOf(
   const hearing = stage.hear(subject.namespace);
   try {
     const load = { gateway: stage.gateway, limitMs: CALL_LIMIT_MS, signal };
-    await play({ ...load, timetable: subject.timetable(perSecond, warmSeconds) });
+    await play({ ...load, timetable: subject.timetable(WARM_RATE * perSecond, warmSeconds) });
     await drained(hearing);
     hearing.take();
+    const before = coreTimes();
     const played = await play({ ...load, timetable: subject.timetable(perSecond, seconds) });
+    const machineShare = shareSince(before);
     const isDone = await drained(hearing);
     signal.throwIfAborted();
-    return { startMs, isDone, ...latencies(played, subject), ...usage(hearing.take(), played.length) };
+    return { startMs, isDone, machineShare, ...latencies(played, subject), ...usage(hearing.take(), played.length) };
   } finally {
     hearing.stop();
   }
+}
+
+interface CoreTimes {
+  readonly used: number;
+  readonly all: number;
+}
+
+function coreTimes(): CoreTimes {
+  const times = cpus().map((core) => core.times);
+  const all = times.reduce((sum, t) => sum + t.user + t.nice + t.sys + t.idle + t.irq, 0);
+  return { all, used: all - times.reduce((sum, t) => sum + t.idle, 0) };
+}
+
+function shareSince(before: CoreTimes): number {
+  const now = coreTimes();
+  return (now.used - before.used) / Math.max(1, now.all - before.all);
 }
 
 async function drained(hearing: Hearing): Promise<boolean> {

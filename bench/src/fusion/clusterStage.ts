@@ -99,6 +99,8 @@ export async function clusterStage(): Promise<Stage> {
     remove: async ({ namespace }) => {
       said.delete(namespace);
       await client.delete(KINDS.namespaces, { name: namespace });
+      const until = performance.now() + READY_LIMIT_MS;
+      while (performance.now() < until && (await client.find(KINDS.namespaces, { name: namespace }))) await pause(250);
     },
     close: async () => {
       await nc.close();

@@ -54,7 +54,7 @@ export async function findPlan(
   return { groups, lines: [...windowLines(played), ...shareLines(played, currents)] };
 }
 
-function windowLines(played: readonly PlayedCall[]): readonly string[] {
+export function windowLines(played: readonly PlayedCall[]): readonly string[] {
   const answered = played.filter((c) => c.status === 200);
   const windows = Map.groupBy(answered, (c) => Math.floor((c.atMs - c.ms) / WINDOW_MS));
   const rows = [...windows]
@@ -72,7 +72,7 @@ function windowLines(played: readonly PlayedCall[]): readonly string[] {
 const plansOf = (calls: readonly PlayedCall[]): string =>
   [...Map.groupBy(calls, (c) => c.revision)].map(([hash, of]) => `${hash} ${String(of.length)}`).join(', ');
 
-function shareLines(played: readonly PlayedCall[], currents: ReadonlySet<string>): readonly string[] {
+export function shareLines(played: readonly PlayedCall[], currents: ReadonlySet<string>): readonly string[] {
   const losing = played.filter((c) => c.revision !== '' && !currents.has(c.revision)).length / played.length;
   const failed = played.filter((c) => c.status !== 200).length;
   return [

@@ -1,48 +1,36 @@
-/** The options of `bench -- fusion`, and its end, however it comes. */
-import { parseArgs } from 'node:util';
+/** `bench -- fusion`: options, the stage, and an end that leaves nothing behind, however it comes. */
 import { clusterStage } from './clusterStage.ts';
 import { fusion } from './fusion.ts';
+import { USAGE, optionsOf } from './options.ts';
 
-export async function fusionBench(args: readonly string[]): Promise<void> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      cpu: { type: 'string', default: '250' },
-      rate: { type: 'string', default: '5' },
-      objective: { type: 'string', default: 'Balanced' },
-      partitions: { type: 'string', default: '4' },
-      repeats: { type: 'string', default: '3' },
-      observe: { type: 'string', default: '60' },
-      warm: { type: 'string', default: '5' },
-      seconds: { type: 'string', default: '15' },
-      keep: { type: 'string' },
-      'hop-delay': { type: 'string', default: '0' },
-      find: { type: 'string', default: '0' },
-    },
-  });
+const EXIT = { done: 0, usage: 2, interrupted: 130 } as const;
+
+/** Gives the exit code. Rejects with what went wrong on the way. */
+export async function fusionBench(args: readonly string[]): Promise<number> {
+  let options;
+  try {
+    options = optionsOf(args);
+  } catch (cause) {
+    process.stderr.write(`bench: ${cause instanceof Error ? cause.message : String(cause)}\n${USAGE}\n`);
+    return EXIT.usage;
+  }
   const ended = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => {
+      process.stderr.write('interrupted: taking away what is there\n');
       ended.abort(new Error('interrupted'));
     });
+  // Who reads along and goes away must not leave a namespace behind.
+  process.stdout.on('error', () => {
+    ended.abort(new Error('nobody reads what is said'));
+  });
   const stage = await clusterStage();
   try {
-    await fusion(stage, {
-      examples: positionals.length > 0 ? positionals : ['traffic', 'tree'],
-      cpuMillis: values.cpu.split(',').map(Number),
-      perSecond: Number(values.rate),
-      objective: values.objective as 'Balanced',
-      partitions: Number(values.partitions),
-      repeats: Number(values.repeats),
-      observeSeconds: Number(values.observe),
-      warmSeconds: Number(values.warm),
-      seconds: Number(values.seconds),
-      hopDelayMs: Number(values['hop-delay']),
-      findSeconds: Number(values.find),
-      keep: values.keep,
-      signal: ended.signal,
-    });
+    await fusion(stage, { ...options, signal: ended.signal });
+    return EXIT.done;
+  } catch (cause) {
+    if (ended.signal.aborted) return EXIT.interrupted;
+    throw cause;
   } finally {
     await stage.close();
   }

@@ -109,8 +109,8 @@ function changedFunction(spec: Fields, { cpuMillis, machine }: SubjectOptions): 
   return {
     ...spec,
     artifacts: artifacts.filter((a) => a['type'] === 'JavaScript'),
-    // What is asked for is little, so that every plan finds room.
-    resources: { requests: { cpu: '5m', memory: '32Mi' }, limits: { cpu, memory: MEMORY } },
+    // What is asked for is little, so that two plans find room beside each other.
+    resources: { requests: { cpu: '50m', memory: '32Mi' }, limits: { cpu, memory: MEMORY } },
     placement: { architectures: ['amd64'] },
     ...(machine === undefined
       ? {}
