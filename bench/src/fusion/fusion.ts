@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Objective } from '@sinter/operator/planner/cost';
 import { play } from '../play.ts';
+import { snapshotText } from '@sinter/operator/snapshot/index';
 import { cellOf } from './cell.ts';
 import type { Cell } from './cell.ts';
 import { choicesOf, TOGETHER } from './choices.ts';
@@ -144,7 +145,7 @@ async function chosen(stage: Stage, subject: Subject, options: FusionOptions): P
   await play({ gateway: stage.gateway, timetable: subject.timetable(perSecond, observeSeconds), signal });
   await pause(1_500); // the last second's figures come in
   const snapshot = await stage.snapshot(subject);
-  keep(options, `${subject.workflow}-snapshot.json`, snapshot);
+  keepText(options, `${subject.workflow}-snapshot.json`, snapshotText(snapshot));
   const plans = choicesOf({ snapshot, prices: PRICES, objective, most: options.partitions });
   say(`observed for ${String(observeSeconds)} s; ${String(plans.length)} plans, said before they run:`);
   for (const plan of plans) {
@@ -159,5 +160,9 @@ async function chosen(stage: Stage, subject: Subject, options: FusionOptions): P
 function keep({ keep: folder }: FusionOptions, file: string, what: unknown): void {
   if (folder === undefined) return;
   const plain = (_: string, value: unknown): unknown => (value instanceof Map ? Object.fromEntries(value) : value);
-  writeFileSync(join(folder, file), JSON.stringify(what, plain, 1));
+  keepText({ keep: folder }, file, JSON.stringify(what, plain, 1));
+}
+
+function keepText({ keep: folder }: Pick<FusionOptions, 'keep'>, file: string, text: string): void {
+  if (folder !== undefined) writeFileSync(join(folder, file), text);
 }
