@@ -153,6 +153,20 @@ test('a plan that lost is not proposed before its time, and the next best is', (
   assert.equal(groupsOf(plan(snapshotOf({ ...world, nowMs: 100 }))), 'a,b,c');
 });
 
+test('what a trial measured of a plan outweighs its prediction for a day, beside the plan that still runs', () => {
+  const current = { ...units('a', 'b', 'c'), hash: '00000000aa' };
+  const measured = { beside: current.hash, atMs: 100, calls: 50, latencyRatio: 8 };
+  const groups = (nowMs: number, more: Partial<typeof measured> = {}): string => {
+    const lost = { ...units('a,b,c'), untilMs: 100, reason: 'Worse', measured: { ...measured, ...more } };
+    return groupsOf(plan(snapshotOf({ ...CHAIN, current, trials: trials({ lost: [lost] }), nowMs })));
+  };
+  assert.notEqual(groups(200), 'a,b,c');
+  assert.equal(groups(200 + 24 * 3_600_000), 'a,b,c', 'it is a day old');
+  assert.equal(groups(200, { beside: '00000000bb' }), 'a,b,c', 'another plan runs now');
+  assert.equal(groups(200, { calls: 5 }), 'a,b,c', 'so few calls say nothing');
+  assert.equal(groups(200, { latencyRatio: 0.7 }), 'a,b,c', 'it was better');
+});
+
 test('where only what lost would be better, it says so', () => {
   const pair: World = {
     functions: ['a', 'b'],

@@ -11,7 +11,7 @@
  *  1. The same snapshot gives the same choice; with the choice as what runs, the choice is what runs.
  *  2. What runs is changed where a rule says no to it, whatever the gain.
  */
-import type { LostPlan } from '../snapshot/snapshot.ts';
+import type { LostPlan, Snapshot } from '../snapshot/snapshot.ts';
 import { sameGrouping } from './assignment.ts';
 import type { Assignment } from './assignment.ts';
 import { listText, percentText } from './decide.ts';
@@ -184,7 +184,22 @@ function lostBefore(verdict: Verdict, running: Option, facts: Facts, study: Stud
 const lostGroupings = (facts: Facts, study: Study): readonly Assignment[] =>
   notYet(facts).map((plan) => study.assignmentOf(plan.units.map((u) => u.functions)));
 
-const notYet = ({ snapshot: { trials, nowMs } }: Facts) => trials.lost.filter((plan) => nowMs < plan.untilMs);
+const notYet = ({ snapshot }: Facts) =>
+  snapshot.trials.lost.filter((plan) => snapshot.nowMs < plan.untilMs || isKnownLoser(plan, snapshot));
+
+/** For so long what a trial showed counts more than what is predicted: the load of a day comes again. */
+const MEASURED_FOR_MS = 24 * 3_600_000;
+const MEASURED_CALLS_MIN = 20;
+
+/** It was measured beside the plan that runs, and gained too little. */
+function isKnownLoser({ measured }: LostPlan, { current, policy, nowMs }: Snapshot): boolean {
+  if (!measured || measured.beside !== current?.hash || measured.calls < MEASURED_CALLS_MIN) return false;
+  const { objective, rollout } = policy.spec;
+  const { latencyRatio = 1, costRatio = 1 } = measured;
+  const balanced = Math.sqrt(latencyRatio * costRatio);
+  const ratio = { Latency: latencyRatio, Cost: costRatio, Balanced: balanced }[objective];
+  return nowMs < measured.atMs + MEASURED_FOR_MS && 1 - ratio < rollout.minimumGainPercent / 100;
+}
 
 function optionAt(unitOf: Assignment, facts: Facts, study: Study): Option {
   const groups = Map.groupBy([...unitOf.keys()], (f) => unitOf[f] ?? f);

@@ -1,9 +1,11 @@
 /** What a workflow remembers of its trials. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { HISTOGRAM_BOUNDS_MS } from '@sinter/contract';
 import type { Evidence } from './evidence.ts';
 import { NO_MEMORY, afterTrial, budgetOf, counted, refusalOf, trialsOf } from './memory.ts';
 import type { Memory } from './memory.ts';
+import { NO_TOTALS } from './totals.ts';
 import { startTrial } from './trial.ts';
 import type { Trial, TrialEnd } from './trial.ts';
 
@@ -77,6 +79,22 @@ describe('after a trial', () => {
     const told = trialsOf(after(NO_MEMORY, 'a', TIME));
     assert.deepEqual(told.lost, [{ ...plan('a'), untilMs: NOW_MS + HOUR_MS, reason: 'TimeIsUp' }]);
     assert.deepEqual([told.coolingUntilMs, told.candidate], [NOW_MS + COOLDOWN_MS, null]);
+  });
+});
+
+describe('what was measured of a plan that lost', () => {
+  const bucket = (ms: number): readonly number[] =>
+    HISTOGRAM_BOUNDS_MS.map((bound, i) => (ms <= bound && ms > (HISTOGRAM_BOUNDS_MS[i - 1] ?? 0) ? 50 : 0));
+  const totals = (ms: number) => ({ ...NO_TOTALS, calls: 50, counts: bucket(ms) });
+
+  it('is told to the planner, with the plan that it was measured beside', () => {
+    const tried = { ...trial('a', 50), totals: { current: totals(10), candidate: totals(80) } };
+    const memory = afterTrial(NO_MEMORY, tried, WORSE, NOW_MS, 0);
+    const [lost] = trialsOf(memory).lost;
+    assert.deepEqual([lost?.measured?.beside, lost?.measured?.calls], ['old', 50]);
+    assert.ok(Math.abs((lost?.measured?.latencyRatio ?? 0) - 8) < 1.5, JSON.stringify(lost?.measured));
+    assert.equal(lost?.measured?.costRatio, undefined);
+    assert.deepEqual(JSON.parse(JSON.stringify(memory)), memory);
   });
 });
 

@@ -12,6 +12,7 @@ import type { WorkflowKey } from '@sinter/contract';
 import type { Evidence } from './evidence.ts';
 import { callsOf } from './evidence.ts';
 import type { Objective } from './judge.ts';
+import { figuresOf } from './totals.ts';
 import type { Figures } from './totals.ts';
 import type { Trial, TrialEnd, TriedPlan } from './trial.ts';
 
@@ -67,6 +68,20 @@ export interface Lost {
   readonly times: number;
   /** In milliseconds since 1970: it is not tried before. */
   readonly untilMs: number;
+  /** Absent: it had no calls that could be compared. */
+  readonly measured?: Measured;
+}
+
+/** What a trial showed of a plan, as its own figure over that of the other one; in the form of a snapshot. */
+export interface Measured {
+  /** Hash of the other one. */
+  readonly beside: string;
+  readonly atMs: number;
+  /** Of the plan itself. */
+  readonly calls: number;
+  /** Absent: not known. */
+  readonly latencyRatio?: number;
+  readonly costRatio?: number;
 }
 
 export const NO_MEMORY: Memory = {
@@ -134,9 +149,28 @@ export function afterTrial(
   return {
     ...rested,
     ledger: { ...rest.ledger, lost: rest.ledger.lost + trial.candidateCalls },
-    lost: [{ plan: trial.plan, reason, message, atMs: nowMs, times, untilMs }, ...others].slice(0, LOST_KEPT),
+    lost: [
+      { plan: trial.plan, reason, message, atMs: nowMs, times, untilMs, ...measuredIn(trial, nowMs) },
+      ...others,
+    ].slice(0, LOST_KEPT),
   };
 }
+
+function measuredIn({ current: beside, totals }: Trial, atMs: number): { readonly measured?: Measured } {
+  const own = figuresOf(totals.candidate, totals.current);
+  const other = figuresOf(totals.current, totals.candidate);
+  const latencyRatio = ratioOf(own.p50Ms, other.p50Ms);
+  const costRatio = ratioOf(own.costPerCall, other.costPerCall);
+  if (latencyRatio === undefined && costRatio === undefined) return {};
+  const ratios = {
+    ...(latencyRatio === undefined ? {} : { latencyRatio }),
+    ...(costRatio === undefined ? {} : { costRatio }),
+  };
+  return { measured: { beside, atMs, calls: own.calls, ...ratios } };
+}
+
+const ratioOf = (own: number | undefined, other: number | undefined): number | undefined =>
+  own !== undefined && other !== undefined && own > 0 && other > 0 ? own / other : undefined;
 
 /** Beaten by its figures or its failures; not by a lack of calls or of room. */
 const hasLost = ({ verdict, reason }: TrialEnd): boolean => verdict === 'Worse' || reason === 'GainTooSmall';
@@ -147,15 +181,16 @@ const restMs = (times: number): number => Math.min(REST_MAX_MS, HOUR_MS * 2 ** (
 export function trialsOf({ trial, taken, lost, coolingUntilMs }: Memory): {
   readonly coolingUntilMs: number | null;
   readonly candidate: TriedPlan | null;
-  readonly lost: readonly (TriedPlan & { readonly untilMs: number; readonly reason: string })[];
+  readonly lost: readonly (TriedPlan & Pick<Lost, 'untilMs' | 'reason' | 'measured'>)[];
 } {
   return {
     coolingUntilMs: coolingUntilMs === 0 ? null : coolingUntilMs,
     candidate: trial?.of === 'Plan' ? trial.plan : (taken ?? null),
-    lost: lost.map(({ plan, untilMs, reason }) => ({
+    lost: lost.map(({ plan, untilMs, reason, measured }) => ({
       ...plan,
       untilMs,
       reason,
+      ...(measured ? { measured } : {}),
     })),
   };
 }

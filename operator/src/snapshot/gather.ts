@@ -99,7 +99,12 @@ const trialsAlone = ({ coolingUntilMs, candidate, lost }: Trials): Trials => ({
   coolingUntilMs,
   candidate: candidate && shapeAlone(candidate),
   lost: lost
-    .map(({ untilMs, reason, ...shape }) => ({ ...shapeAlone(shape), untilMs, reason }))
+    .map(({ untilMs, reason, measured, ...shape }) => ({
+      ...shapeAlone(shape),
+      untilMs,
+      reason,
+      ...defined('measured', measured),
+    }))
     .sort((a, b) => (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0)),
 });
 

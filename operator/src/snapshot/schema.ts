@@ -111,6 +111,16 @@ const current = z.object({
   sinceMs: atMs().optional().describe('Since when it runs, in milliseconds since 1970.'),
 });
 
+const ratio = (what: string) => z.number().positive().max(MAX).optional().describe(what);
+
+const measured = z.object({
+  beside: hash().describe('The hash of the plan that it was tried beside.'),
+  atMs: atMs().describe('When, in milliseconds since 1970.'),
+  calls: z.int().min(0).max(MAX).describe('Its own calls.'),
+  latencyRatio: ratio('Its median over that of the other plan; absent: not known.'),
+  costRatio: ratio('Its cost of a root call over that of the other plan; absent: not known.'),
+});
+
 const trials = z.object({
   coolingUntilMs: atMs().nullable().default(null).describe('Until when no other plan may be proposed.'),
   candidate: z.object(shape).nullable().default(null).describe('The plan that is tried at the moment.'),
@@ -120,6 +130,7 @@ const trials = z.object({
         ...shape,
         untilMs: atMs().describe('Until when it is not proposed again.'),
         reason: text(128).default('Worse').describe('Why it lost, as one word.'),
+        measured: measured.optional().describe('What its trial showed; absent: nothing.'),
       }),
     )
     .max(100)

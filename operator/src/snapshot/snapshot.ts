@@ -80,6 +80,22 @@ export interface LostPlan extends PlanShape {
   readonly untilMs: number;
   /** Why it lost, as one word: the verdict or the fault. */
   readonly reason: string;
+  /** Absent: it had no calls that could be compared. */
+  readonly measured?: Measured | undefined;
+}
+
+/** What a trial showed of a plan, beside another one under the same calls; its own figure over that of the other one. */
+export interface Measured {
+  /** Hash of the other one. */
+  readonly beside: string;
+  /** In milliseconds since 1970. */
+  readonly atMs: number;
+  /** Of the plan itself. */
+  readonly calls: number;
+  /** Median of root calls; absent: not known. */
+  readonly latencyRatio?: number | undefined;
+  /** Of a root call; absent: not known. */
+  readonly costRatio?: number | undefined;
 }
 
 export interface SnapshotWorkflow {
