@@ -168,11 +168,12 @@ describe('figures', () => {
     observations.killed('u-a');
     const kills = (o = figures()): number | undefined =>
       o.units.find((u) => u.functions.includes('a'))?.outOfMemoryKills;
-    assert.equal(kills(), 2);
+    assert.deepEqual([kills(), observations.kills], [2, 2]);
     observations.follow(routeOf({ r1: APART }, { generation: 2 }));
-    assert.equal(kills(), 2);
+    assert.deepEqual([kills(), observations.kills], [2, 2]);
     observations.follow(routeOf({ r2: APART, r1: APART }, { generation: 3 }));
     assert.equal(kills(observations.figures('r2', now())), 0);
+    assert.equal(observations.kills, 0);
   });
 
   it('keep what functions do when their revision goes, and drop how long its root calls took', () => {

@@ -45,6 +45,12 @@ export class WorkflowObservations {
     return this.#calls;
   }
 
+  /** Instances of the current revision that were ended for lack of memory since it became that. */
+  get kills(): number {
+    const units = this.#route?.revisions[this.current]?.units ?? [];
+    return units.reduce((n, { name }) => n + this.#windows.killsOf(name), 0);
+  }
+
   /** Goes by this route from now on. */
   follow(route: RouteRecord): void {
     this.#route = route;

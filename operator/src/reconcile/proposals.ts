@@ -41,6 +41,8 @@ export interface Circumstances {
   readonly observations: () => Observations;
   /** How many calls were observed: while that stands still, so does what a better plan would follow from. */
   readonly calls: number;
+  /** Instances of what runs that were ended for lack of memory: it is to have more, whatever else is tried. */
+  readonly kills: number;
   /** The plan that `planRef` names, where it is another one than what runs and is known. */
   readonly chosen: PlanShape | undefined;
 }
@@ -51,6 +53,7 @@ export const NOTHING_YET: Circumstances = {
   trials: NO_TRIALS,
   observations: () => NO_OBSERVATIONS,
   calls: 0,
+  kills: 0,
   chosen: undefined,
 };
 
@@ -125,7 +128,8 @@ export class Proposals {
     const key = keyOf(stored.metadata);
     const scope = scopeOf(stored, read.declared, this.#options);
     this.#note(key, scope);
-    const fingerprint = `${scope.fingerprint} ${circumstances.current?.hash ?? ''}`;
+    const { current, kills } = circumstances;
+    const fingerprint = `${scope.fingerprint} ${current?.hash ?? ''} ${String(kills)}`;
     const known = this.#known.get(key);
     const declared =
       known?.fingerprint === fingerprint
@@ -200,7 +204,10 @@ export class Proposals {
     );
     const judged = findingsFor([...check(application), ...notYet(application)], nameOf(scope), application);
     const startMs = this.#options.clock();
-    const proposal = propose(this.#input(application, scope, { ...circumstances, trials: KEEP }));
+    const observations = (): Observations => withSizesKept(circumstances);
+    const proposal = propose(
+      this.#input(application, scope, { ...circumstances, trials: KEEP, observations }),
+    );
     this.#options.onPlanned?.(key, this.#options.clock() - startMs);
     const forbidden = hostFindings(scope.workflow.object, this.#options.hosts);
     const findings = [...judged, ...forbidden, ...(proposal?.plan.findings ?? [])];
@@ -230,6 +237,24 @@ export class Proposals {
     const nowMs = this.#options.now();
     return { application, workflow, machines, current, trials, observations: observations(), nowMs };
   }
+}
+
+/**
+ * Of units that run only whether they were ended for lack of memory: that they could do with less makes a better plan, to be
+ * tried, and never what is declared; else one that has just been given more would lose it again.
+ */
+function withSizesKept({ current, observations }: Circumstances): Observations {
+  const seen = observations();
+  const named = (functions: readonly string[]): string => [...functions].sort().join();
+  const kills = new Map(seen.units.map((u) => [named(u.functions), u.outOfMemoryKills] as const));
+  const units = (current?.units ?? []).map(({ functions }) => ({
+    functions,
+    samples: 1,
+    memoryBytes: null,
+    cpuMillis: null,
+    outOfMemoryKills: kills.get(named(functions)) ?? 0,
+  }));
+  return { ...seen, units };
 }
 
 const NOTHING_LOOKED = { tried: NOT_LOOKED, chosen: NOT_LOOKED, better: NOT_LOOKED };

@@ -64,6 +64,8 @@ export class Lab {
   dies: (at: number) => boolean = () => false;
   /** What the workflow said of itself at each look, while it ran: each once, in turn. */
   readonly said: string[] = [];
+  /** Instances of `b`, alone in its unit, that were ended for lack of memory since the current revision became that. */
+  kills = 0;
   /** Units whose pods find no machine. */
   readonly roomless = new Set<string>();
   /** Everything that was written on the bus, by kind of record. */
@@ -79,6 +81,7 @@ export class Lab {
   #before = this.#seenNow;
   #calls = 0;
   #tried = '';
+  #called = '';
   #first = '';
 
   constructor(options: LabOptions = {}) {
@@ -192,6 +195,8 @@ export class Lab {
   #call(): void {
     const { current = '', candidate, weightPercent = 0 } = this.route ?? {};
     if (current === '') return;
+    if (current !== this.#called) this.kills = 0;
+    this.#called = current;
     this.#first ||= current;
     if (candidate !== undefined && weightPercent > 0) this.#tried = candidate;
     const share = current !== this.#first ? 100 : candidate === undefined ? 0 : weightPercent;
@@ -276,6 +281,9 @@ export class Lab {
       windowSeconds: 300,
       roots: [{ function: 'a', ratePerSecond: 20, samples: 1_000, meanMs: 80, p50Ms: 80, p99Ms: 200 }],
       functions: ['a', 'b'].map((fn) => ({ function: fn, ...executions })),
+      ...(this.kills === 0
+        ? {}
+        : { units: [{ functions: ['b'], samples: 10, outOfMemoryKills: this.kills }] }),
       edges: [
         {
           from: 'a',
@@ -285,7 +293,7 @@ export class Lab {
         },
       ],
     });
-    return { figures: () => figures, evidence: () => this.#evidence, calls: this.#calls };
+    return { figures: () => figures, evidence: () => this.#evidence, calls: this.#calls, kills: this.kills };
   }
 }
 

@@ -16,6 +16,7 @@ import type {
   RolloutStatus,
   Sight,
   Target,
+  Trial,
   TrialTerms,
   Wanted,
 } from '../rollout/index.ts';
@@ -65,15 +66,20 @@ export function sightOf(of: {
     mayTry:
       spec.mode === 'Optimize' && spec.rollout.mode === 'Automatic' && workflow.spec.planRef.hash === '',
     evidence: of.evidence,
-    readiness: readinessOf(memory.trial?.plan.hash, before),
+    readiness: readinessOf(memory.trial, before),
     currentServes: (before?.down ?? []).length === 0,
     terms: termsOf(spec),
     cooldownMs: spec.rollout.cooldownSeconds * 1000,
   };
 }
 
-function readinessOf(hash: string | undefined, before: RolloutStatus | undefined): Readiness {
-  if (!before || before.candidate !== hash) return { serves: false };
+/**
+ * At an operator's first look nothing is known of units: what served when the last one looked is taken to serve still, or the
+ * time without an operator would count as time in which it did not.
+ */
+function readinessOf(trial: Trial | undefined, before: RolloutStatus | undefined): Readiness {
+  if (!before) return { serves: trial !== undefined && trial.phase !== 'Starting' };
+  if (before.candidate !== trial?.plan.hash) return { serves: false };
   const problem = before.waiting.find((w) => w.problem)?.problem;
   return { serves: before.serves, ...(problem ? { problem } : {}) };
 }

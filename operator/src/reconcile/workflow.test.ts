@@ -53,6 +53,21 @@ describe('a better plan', () => {
     assert.equal(lab.told('Promoted').length, 1);
   });
 
+  it('goes on after a minute without an operator: that is no time in which it did not serve', async () => {
+    const lab = new Lab({ factor: 0.7 });
+    const { candidate } = await tried(lab);
+    for (const share of [5, 20]) {
+      await lab.until(() => (lab.route?.weightPercent ?? 0) >= share);
+      lab.restart();
+      lab.clock.advance(60_000);
+      await lab.pass(1);
+      assert.equal(lab.route?.candidate, candidate);
+      assert.ok((lab.route.weightPercent ?? 0) >= share, 'with the share that it had');
+    }
+    await lab.until(() => lab.route?.current === candidate);
+    assert.deepEqual([lab.told('Tried').length, lab.told('NotTaken').length], [1, 0]);
+  });
+
   it('is taken wherever the operator dies on the way, and nothing is left behind', async () => {
     const story = async (dies: (at: number) => boolean): Promise<readonly [Lab, object]> => {
       const lab = new Lab({ factor: 0.5 });
@@ -199,3 +214,30 @@ describe('other code', () => {
     assert.equal(lab.stores.deployments.size, 2);
   });
 });
+
+describe('a unit that was ended for lack of memory', () => {
+  it('has twice as much at once, though nothing better is asked for', async () => {
+    const lab = new Lab({ policy: { fusion: { mode: 'Off' } } });
+    await lab.pass(20);
+    const first = lab.route?.current ?? '';
+    const memory = (): readonly unknown[] =>
+      lab.stores.plans
+        .list()
+        .filter((p) => p.metadata.name.endsWith(lab.route?.current ?? ''))
+        .flatMap(({ spec }) => (spec as { readonly units: readonly PlannedUnit[] }).units)
+        .filter((u) => u.functions.includes('b'))
+        .map((u) => u.resources.memory);
+    assert.deepEqual(memory(), ['256Mi']);
+    lab.kills = 1;
+    await lab.until(() => lab.route?.current !== first, 60);
+    assert.deepEqual(memory(), ['512Mi']);
+    const second = lab.route?.current;
+    await lab.pass(60);
+    assert.deepEqual([lab.route?.current, lab.route?.candidate], [second, undefined], 'and keeps it');
+  });
+});
+
+interface PlannedUnit {
+  readonly functions: readonly string[];
+  readonly resources: { readonly memory: string };
+}

@@ -84,7 +84,7 @@ export interface WorkflowOptions {
   readonly rollouts: RolloutBook;
   /** What was seen of calls. */
   readonly sight: {
-    of(workflow: WorkflowKey): Pick<WorkflowObservations, 'figures' | 'evidence' | 'calls'>;
+    of(workflow: WorkflowKey): Pick<WorkflowObservations, 'figures' | 'evidence' | 'calls' | 'kills'>;
   };
   readonly bus: Pick<ClusterBus, 'store' | 'state' | 'reports'>;
   readonly keys: KeyReader;
@@ -293,6 +293,7 @@ export class WorkflowReconciler {
       trials: trialsOf(memory),
       observations: () => (current ? seen.figures(current.hash, now()) : NO_OBSERVATIONS),
       calls: seen.calls,
+      kills: seen.kills,
       chosen: chosen === '' ? undefined : this.#shapeOf(w, chosen),
     };
   }
