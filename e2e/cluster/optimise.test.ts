@@ -102,7 +102,7 @@ describe('a workflow that nobody has grouped', OPTIONS, () => {
       assert.equal(best?.state, 'Current');
       assert.match(best.gain ?? '', /^\d+(\.\d+)? %$/);
       assert.equal(best.comparison?.verdict, 'Better');
-      assert.ok((best.comparison.candidate.calls ?? 0) > 0);
+      assert.ok(best.comparison.candidate.calls > 0);
       const news = await told(lab.namespace);
       for (const reason of ['Planned', 'Tried', 'Entered', 'Promoted', 'Switched', 'Drained'])
         assert.ok(news.has(reason), `${reason} among ${[...news.keys()].join()}`);
