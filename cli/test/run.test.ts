@@ -497,3 +497,36 @@ test(
     await at.assertClean();
   },
 );
+
+test(
+  'a policy that observes: what would be saved is said, and nothing is changed',
+  { timeout: 120_000 },
+  async () => {
+    const manifest = FILES['app/app.yaml'] ?? '';
+    const observes = manifest.replace("spec: { fusion: { mode: 'Off' } }", 'spec: { mode: Observe }');
+    assert.notEqual(observes, manifest);
+    await using at = await place({ 'app/app.yaml': observes });
+    const run = new Sinter(['run', 'app'], at.options);
+    try {
+      await run.until(/Ctrl-C ends the run/, 60_000);
+      const gateway = /http:\/\/127\.0\.0\.1:\d+/.exec(run.out)?.[0] ?? '';
+      const explain = async (): Promise<string> => (await sinter(['explain', 'shop'], at.options)).out;
+      let said = await explain();
+      for (let i = 0; i < 30 && !/what would be saved/.test(said); i++) {
+        for (let n = 0; n < 5; n++)
+          await (await fetch(`${gateway}/shop`, { method: 'POST', body: '{"n":1}' })).arrayBuffer();
+        said = await explain();
+      }
+      assert.match(said, /^what would be saved$/m, said);
+      assert.match(said, /^ {2}Rollout: every function alone {2}PolicyObserves$/m);
+      assert.match(said, /^edge front → price\n {2}Fusion: Apart {2}[A-Z]/m);
+      assert.match(said, /not: .*a\s+root\s+call/s);
+      assert.ok(said.split('\n').every((line) => Array.from(line).length <= 100));
+      assert.doesNotMatch(run.out, /trying plan/);
+    } finally {
+      run.process.kill('SIGINT');
+      assert.equal((await run.ended).code, 0);
+    }
+    await at.assertClean();
+  },
+);

@@ -52,8 +52,14 @@ function parse(text: string): Parsed {
 
 const ENDING = 40;
 
-const ending = (text: string): string =>
-  text.length <= ENDING ? text.trim() : `…${text.trimEnd().slice(-ENDING)}`;
+/** On one line, as messages quote it. */
+const ending = (text: string): string => {
+  const flat = text
+    .slice(-20 * ENDING)
+    .replaceAll(/\s+/g, ' ')
+    .trim();
+  return text.length <= ENDING ? flat : `…${flat.slice(-ENDING)}`;
+};
 
 /** A word that JavaScript knows as a number and JSON does not, outside of any string. */
 const NO_NUMBER = /[:[,]\s*(-?(?:NaN|Infinity)|undefined)\b/;

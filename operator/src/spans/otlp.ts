@@ -177,8 +177,14 @@ function jsonOf(text: string): { readonly value: unknown } | undefined {
 }
 
 const ENDING = 40;
-const ending = (text: string): string =>
-  text.length <= ENDING ? text.trim() : `…${text.trimEnd().slice(-ENDING)}`;
+/** On one line, as messages quote it. */
+const ending = (text: string): string => {
+  const flat = text
+    .slice(-20 * ENDING)
+    .replaceAll(/\s+/g, ' ')
+    .trim();
+  return text.length <= ENDING ? flat : `…${flat.slice(-ENDING)}`;
+};
 
 function whyNoJson(text: string): string {
   const word = /[:[,]\s*(-?(?:NaN|Infinity)|undefined)\b/.exec(text.replace(/"(?:[^"\\]|\\.)*"/g, '""'))?.[1];
