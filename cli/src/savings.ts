@@ -146,12 +146,17 @@ const byLatency = (a: Saving, b: Saving): number =>
 
 type SavedBy = (world: Snapshot) => Predicted | undefined;
 
-/** Onto one machine that has room for everything. */
+/** Onto one machine that has room for everything; what calls took across machines says nothing there. */
 function movingOf(plain: Snapshot, savedBy: SavedBy): Saving | undefined {
   const [first, second] = plain.machines;
   if (!first || !second) return undefined;
   const { name, architecture, tier } = first;
-  const saved = savedBy({ ...plain, machines: [{ name, architecture, tier }] });
+  const edges = plain.observations.edges.map(({ overheadMs: { Remote: _, ...near }, ...edge }) => ({
+    ...edge,
+    overheadMs: near,
+  }));
+  const observations = { ...plain.observations, edges };
+  const saved = savedBy({ ...plain, observations, machines: [{ name, architecture, tier }] });
   return saved && { about: 'one machine', saved };
 }
 
