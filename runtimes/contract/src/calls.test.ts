@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
+  ELSEWHERE_AFTER_MS,
   CallMachine,
   LINK_WAIT_MS,
   LOST_AFTER_MS,
@@ -225,14 +226,16 @@ describe('nobody there, or no room', () => {
     const s = new Story().after(RESEND_AFTER_MS).hears(FULL).hears(ACCEPTED).after(60).waits();
     s.hears(RESULT).succeeds();
   });
-  it('ends a call at once whose caller has somewhere else to go', () => {
+  it('ends a call soon whose caller has somewhere else to go', () => {
     const terms = { timeoutMs: 30_000, onNobody: 'GiveUp', retry: { ...RETRY, on: ['Overloaded'] } } as const;
     const gaveUp = (s: Story): void => {
       s.fails('Overloaded', /a → b: no instance listens/);
       assert.equal(s.last.do === 'Settle' && !s.last.outcome.ok && s.last.outcome.foundNobody, true);
     };
-    gaveUp(new Story(terms).nobody());
-    gaveUp(new Story(terms).hears(FULL).waits().after(ROOM_PAUSE_LIMIT_MS).sends().nobody());
+    gaveUp(new Story(terms).nobody().waits().after(ELSEWHERE_AFTER_MS).sends().nobody());
+    const first = new Story(terms).hears(FULL).waits().after(ROOM_PAUSE_LIMIT_MS).sends();
+    gaveUp(first.nobody().waits().after(ELSEWHERE_AFTER_MS).sends().nobody());
+    new Story(terms).nobody().waits().after(ROOM_PAUSE_LIMIT_MS).sends().hears(RESULT).succeeds();
   });
   it('is not told of a call that may run: it is never sent elsewhere as well', () => {
     const terms = { timeoutMs: 30_000, onNobody: 'GiveUp' } as const;

@@ -38,6 +38,8 @@ export const RESEND_PAUSE_LIMIT_MS = 800;
 /** First and longest pause while nobody has room. */
 export const ROOM_PAUSE_MS = 2;
 export const ROOM_PAUSE_LIMIT_MS = 50;
+/** So long a call waits for room whose caller has somewhere else to go: a callee may be full for a moment. */
+export const ELSEWHERE_AFTER_MS = 200;
 /** How long a send waits for the connection to come back. */
 export const LINK_WAIT_MS = 2_000;
 const LINK_PAUSE_MS = 20;
@@ -49,7 +51,7 @@ export interface CallTerms {
   /** The whole call, waiting and all attempts included. */
   readonly timeoutMs: number;
   readonly retry?: RetryTerms;
-  /** Where nobody listens: the call waits for room, unless its caller has somewhere else to go. */
+  /** Where nobody listens the call waits for room; where its caller has somewhere else to go, not for long. */
   readonly onNobody?: 'GiveUp';
 }
 
@@ -90,6 +92,8 @@ export class CallMachine {
   #silentSinceMs = 0;
   /** The last send, which was not the first, found nobody. */
   #foundNobody = false;
+  /** When the server said for the first time that nobody listens. */
+  #nobodySinceMs: number | undefined;
   #resends = 0;
   #pauses = 0;
   #linkDownAtMs: number | undefined;
@@ -166,7 +170,9 @@ export class CallMachine {
   noResponders(nowMs: number): CallStep {
     if (this.#phase !== 'Sent') return NOTHING;
     if (this.#sends === 1) {
-      if (this.#terms.onNobody === undefined) return this.#waitForRoom(nowMs);
+      this.#nobodySinceMs ??= nowMs;
+      const isSoon = nowMs - this.#nobodySinceMs < ELSEWHERE_AFTER_MS;
+      if (this.#terms.onNobody === undefined || isSoon) return this.#waitForRoom(nowMs);
       const error = this.#error('Overloaded', 'no instance listens');
       return this.#settle({ ok: false, error, foundNobody: true });
     }
