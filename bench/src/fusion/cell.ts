@@ -81,7 +81,13 @@ export async function cellOf(
     const machineShare = shareSince(before);
     const isDone = await drained(hearing);
     signal.throwIfAborted();
-    return { startMs, isDone, machineShare, ...latencies(played, subject), ...usage(hearing.take(), played.length) };
+    return {
+      startMs,
+      isDone,
+      machineShare,
+      ...latencies(played, subject),
+      ...usage(hearing.take(), played.length),
+    };
   } finally {
     hearing.stop();
   }
@@ -119,7 +125,9 @@ function latencies(played: readonly PlayedCall[], subject: Subject) {
     calls: played.length,
     failed: played.length - answered.length,
     all: latencyOf('', answered),
-    entries: [...byEntry].sort(([a], [b]) => (a < b ? -1 : 1)).map(([entry, calls]) => latencyOf(entry, calls)),
+    entries: [...byEntry]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([entry, calls]) => latencyOf(entry, calls)),
   };
 }
 
@@ -145,7 +153,8 @@ function usage(units: ReadonlyMap<string, UnitSums>, calls: number) {
 /** Money per root call. What is provisioned is paid whatever a plan does with it: of that, the plan's own sizes are the measure. */
 export function costOf(cell: Cell, plan: PlanToMeasure, price: Price): number {
   const { perByteSecond, perCoreSecond } = pricesOf(price);
-  if (price.model === 'BusyTime') return cell.busyByteSeconds * perByteSecond + (cell.cpuMs / 1000) * perCoreSecond;
+  if (price.model === 'BusyTime')
+    return cell.busyByteSeconds * perByteSecond + (cell.cpuMs / 1000) * perCoreSecond;
   return plan.said.get(price.name)?.prediction.cost ?? NaN;
 }
 

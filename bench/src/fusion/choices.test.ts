@@ -21,12 +21,18 @@ describe('the plans to measure', () => {
     for (const name of [APART, TOGETHER, FUSIONIZE, ...PRICES.map(wishOf)]) assert.ok(named(name), name);
     for (const { name } of PRICES) {
       const scores = [1, 2, 3, 4, 5].map((n) => named(`${name} #${String(n)}`)?.said.get(name)?.score ?? NaN);
-      assert.ok(scores.every((s) => s > 0), `${name}: ${scores.join()}`);
+      assert.ok(
+        scores.every((s) => s > 0),
+        `${name}: ${scores.join()}`,
+      );
     }
   });
 
   it('are the same for the same snapshot', () => {
     const again = choicesOf({ snapshot, prices: PRICES, objective: 'Latency', most: 5 });
-    assert.deepEqual(again.map((p) => [p.key, p.names]), plans.map((p) => [p.key, p.names]));
+    assert.deepEqual(
+      again.map((p) => [p.key, p.names]),
+      plans.map((p) => [p.key, p.names]),
+    );
   });
 });

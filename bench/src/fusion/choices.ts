@@ -75,7 +75,10 @@ export function choicesOf(options: ChoicesOptions): readonly PlanToMeasure[] {
   const [first] = questions;
   if (first) add(FUSIONIZE, fusionized(apart, first.facts));
   for (const { price, snapshot, study } of questions) {
-    add(wishOf(price), plan(snapshot).units.map((u) => u.functions));
+    add(
+      wishOf(price),
+      plan(snapshot).units.map((u) => u.functions),
+    );
     for (const [i, groups] of bestOf(study, options.most).entries())
       add(`${price.name} #${String(i + 1)}`, groups);
   }

@@ -44,7 +44,11 @@ interface WorkflowObject extends KubeObject {
       readonly candidate?: string;
       readonly draining?: readonly string[];
     };
-    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly message?: string;
+    }[];
   };
 }
 
@@ -65,7 +69,10 @@ export async function clusterStage(): Promise<Stage> {
   const home = pods.hub.metadata.namespace ?? '';
   const tls = { ca: await authorityOf(client, home), servername: 'sinter-nats' };
   const credential = signOperator(await keysOf(client, home), { nowMs: Date.now() });
-  const nc = await connectAs(`tls://${pods.hub.status?.podIP ?? ''}:4222`, credential, { name: MANAGER, tls });
+  const nc = await connectAs(`tls://${pods.hub.status?.podIP ?? ''}:4222`, credential, {
+    name: MANAGER,
+    tls,
+  });
   const said = new Set<string>();
   const write = (object: RawObject): Promise<unknown> => {
     const found = KIND_OF[String(object['kind'])];
@@ -100,7 +107,8 @@ export async function clusterStage(): Promise<Stage> {
       said.delete(namespace);
       await client.delete(KINDS.namespaces, { name: namespace });
       const until = performance.now() + READY_LIMIT_MS;
-      while (performance.now() < until && (await client.find(KINDS.namespaces, { name: namespace }))) await pause(250);
+      while (performance.now() < until && (await client.find(KINDS.namespaces, { name: namespace })))
+        await pause(250);
     },
     close: async () => {
       await nc.close();
@@ -113,7 +121,8 @@ async function sinterPods(client: KubeClient) {
   const of = async (component: string): Promise<Pod> => {
     const labelSelector = `app.kubernetes.io/component=${component}`;
     const [pod] = (await client.list<Pod>(KINDS.pods, { labelSelector })).items;
-    if (!pod) throw new Error(`no ${component} runs here; install the chart: helm install sinter helm/sinter`);
+    if (!pod)
+      throw new Error(`no ${component} runs here; install the chart: helm install sinter helm/sinter`);
     return pod;
   };
   const [gateway, hub] = [await of('gateway'), await of('nats-hub')];
@@ -129,7 +138,12 @@ async function leafOn(client: KubeClient, machine: string): Promise<string> {
   return pod.status.podIP;
 }
 
-const secretText = async (client: KubeClient, namespace: string, name: string, key: string): Promise<string> => {
+const secretText = async (
+  client: KubeClient,
+  namespace: string,
+  name: string,
+  key: string,
+): Promise<string> => {
   const secret = await client.get<Secret>(KINDS.secrets, { namespace, name });
   return Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
 };
@@ -159,11 +173,17 @@ async function untilRunning(client: KubeClient, subject: Subject, groups: Groups
     const isReady = status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true;
     const isAlone = status?.plan?.candidate === undefined && (status?.plan?.draining ?? []).length === 0;
     if (isReady && isAlone && groupsKey(now) === groupsKey(groups)) {
-      const { items } = await client.list<Pod>(KINDS.pods, { namespace: subject.namespace, labelSelector: UNIT_LABEL });
-      if (items.length === groups.length && items.every((p) => p.metadata.deletionTimestamp === undefined)) return;
+      const { items } = await client.list<Pod>(KINDS.pods, {
+        namespace: subject.namespace,
+        labelSelector: UNIT_LABEL,
+      });
+      if (items.length === groups.length && items.every((p) => p.metadata.deletionTimestamp === undefined))
+        return;
     }
     if (performance.now() - at > READY_LIMIT_MS)
-      throw new Error(`${subject.namespace}: after ${String(READY_LIMIT_MS / 1000)} s there runs ${groupsKey(now)}: ${JSON.stringify(status)}`);
+      throw new Error(
+        `${subject.namespace}: after ${String(READY_LIMIT_MS / 1000)} s there runs ${groupsKey(now)}: ${JSON.stringify(status)}`,
+      );
     await pause(250);
   }
 }

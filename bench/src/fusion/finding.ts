@@ -59,12 +59,21 @@ export function windowLines(played: readonly PlayedCall[]): readonly string[] {
   const windows = Map.groupBy(answered, (c) => Math.floor((c.atMs - c.ms) / WINDOW_MS));
   const rows = [...windows]
     .sort(([a], [b]) => a - b)
-    .map(([at, calls]) => ({ at, p50: quantile(calls.map((c) => c.ms), 0.5), plans: plansOf(calls) }));
+    .map(([at, calls]) => ({
+      at,
+      p50: quantile(
+        calls.map((c) => c.ms),
+        0.5,
+      ),
+      plans: plansOf(calls),
+    }));
   const start = rows[0]?.p50 ?? NaN;
   const most = Math.max(...rows.map((r) => r.p50)) / start;
   return [
     'root p50 over all traffic, by 30 s:',
-    ...rows.map(({ at, p50, plans }) => `${String(at * 30).padStart(6)} s ${p50.toFixed(1).padStart(8)} ms  ${plans}`),
+    ...rows.map(
+      ({ at, p50, plans }) => `${String(at * 30).padStart(6)} s ${p50.toFixed(1).padStart(8)} ms  ${plans}`,
+    ),
     `  worst window ${most.toFixed(2)} × the first, goal at most ${String(GOAL.window)}: ${most <= GOAL.window ? 'met' : 'MISSED'}`,
   ];
 }

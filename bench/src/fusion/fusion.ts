@@ -11,13 +11,14 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Objective } from '@sinter/operator/planner/cost';
 import { play } from '../play.ts';
+import type { Snapshot } from '@sinter/operator/snapshot/index';
 import { snapshotText } from '@sinter/operator/snapshot/index';
 import { cellOf } from './cell.ts';
 import type { Cell } from './cell.ts';
 import { choicesOf, TOGETHER } from './choices.ts';
 import type { PlanToMeasure, Price } from './choices.ts';
 import { findPlan } from './finding.ts';
-import { entryLines, groupsText, planLines, titleOf, verdictLines } from './report.ts';
+import { cellText, entryLines, groupsText, planLines, titleOf, verdictLines } from './report.ts';
 import type { Measured } from './report.ts';
 import type { Stage } from './stage.ts';
 import { forced, subjectOf } from './subject.ts';
@@ -67,7 +68,9 @@ async function everyExample(stage: Stage, options: FusionOptions): Promise<void>
     for (const cpuMillis of options.cpuMillis) {
       const subject = await subjectOf({ example, cpuMillis, machine: stage.machine });
       try {
-        say(`\n# ${example}, ${String(cpuMillis)} millicores a function, ${String(options.perSecond)} visits/s`);
+        say(
+          `\n# ${example}, ${String(cpuMillis)} millicores a function, ${String(options.perSecond)} visits/s`,
+        );
         if (options.partitions > 0) await compared(stage, subject, options);
         if (options.findSeconds > 0) await found(stage, subject, options);
       } finally {
@@ -87,23 +90,44 @@ async function found(stage: Stage, subject: Subject, options: FusionOptions): Pr
 
 async function compared(stage: Stage, subject: Subject, options: FusionOptions): Promise<void> {
   const plans = await chosen(stage, subject, options);
-  const cells = new Map<string, Cell[]>(plans.map((plan) => [plan.key, []]));
+  const all = plans.map((plan) => ({ plan, cells: [] as Cell[] }));
+  try {
+    await measureInTurn(stage, subject, all, options);
+  } finally {
+    // Also of what there is when it was interrupted.
+    conclude(
+      subject,
+      all.filter(({ cells }) => cells.length > 0),
+      options,
+    );
+  }
+}
+
+type Filling = Measured & { readonly cells: Cell[] };
+
+async function measureInTurn(
+  stage: Stage,
+  subject: Subject,
+  all: readonly Filling[],
+  options: FusionOptions,
+): Promise<void> {
+  const { repeats, signal } = options;
   const at = performance.now();
-  for (let repeat = 0; repeat < options.repeats; repeat++) {
-    for (const plan of inTurn(plans, repeat)) {
-      options.signal.throwIfAborted();
+  for (let repeat = 0; repeat < repeats; repeat++) {
+    for (const { plan, cells } of inTurn(all, repeat)) {
+      signal.throwIfAborted();
       const cell = await calmCell(stage, subject, plan, options);
-      cells.get(plan.key)?.push(cell);
-      say(
-        `  ${String(repeat + 1)}/${String(options.repeats)} p50 ${cell.all.p50Ms.toFixed(1)} ms, p99 ${cell.all.p99Ms.toFixed(0)}, CPU ${cell.cpuMs.toFixed(1)} ms/call (functions ${cell.functionsCpuMs.toFixed(1)}), start ${(cell.startMs / 1000).toFixed(1)} s, machine ${(cell.machineShare * 100).toFixed(0)} %, failed ${String(cell.failed)}${cell.isDone ? '' : ', NOT DONE'}: ${titleOf(plan)}`,
-      );
+      cells.push(cell);
+      say(`  ${String(repeat + 1)}/${String(repeats)} ${cellText(cell)}: ${titleOf(plan)}`);
     }
   }
   say(`measured in ${((performance.now() - at) / 60_000).toFixed(1)} min\n`);
-  const all: readonly Measured[] = plans.map((plan) => ({ plan, cells: cells.get(plan.key) ?? [] }));
+}
+
+function conclude(subject: Subject, all: readonly Measured[], options: FusionOptions): void {
   keep(options, `${subject.workflow}-cells.json`, all);
   const [price] = PRICES;
-  if (price) for (const line of planLines(all, price)) say(line);
+  if (price && all.length > 0) for (const line of planLines(all, price)) say(line);
   for (const line of entryLines(all)) say(line);
   for (const one of PRICES)
     for (const line of verdictLines(all, one, options.objective, options.hopDelayMs > 0)) say(line);
@@ -123,7 +147,9 @@ async function calmCell(
     const cell = await cellOf(stage, subject, plan, terms);
     tried.push(cell);
     if (cell.machineShare <= terms.calmShare) break;
-    say(`  the machine was ${(cell.machineShare * 100).toFixed(0)} % busy: p50 ${cell.all.p50Ms.toFixed(1)} ms does not count`);
+    say(
+      `  the machine was ${(cell.machineShare * 100).toFixed(0)} % busy: p50 ${cell.all.p50Ms.toFixed(1)} ms does not count`,
+    );
   }
   const [calmest] = tried.sort((a, b) => a.machineShare - b.machineShare);
   if (!calmest) throw new Error('nothing was measured');
@@ -131,20 +157,39 @@ async function calmCell(
 }
 
 /** In another order each time, so that no plan is always measured after the same one. */
-const inTurn = (plans: readonly PlanToMeasure[], repeat: number): readonly PlanToMeasure[] => {
+const inTurn = <T>(plans: readonly T[], repeat: number): readonly T[] => {
   const ordered = repeat % 2 === 0 ? plans : [...plans].reverse();
   const from = Math.floor((repeat * plans.length) / 3);
   return [...ordered.slice(from), ...ordered.slice(0, from)];
 };
 
+/** Once more where next to nothing was observed: an operator that has just been replaced begins anew. */
+async function observed(stage: Stage, subject: Subject, options: FusionOptions): Promise<Snapshot> {
+  const { perSecond, observeSeconds, signal } = options;
+  for (let i = 0; i < TRIES; i++) {
+    await play({ gateway: stage.gateway, timetable: subject.timetable(perSecond, observeSeconds), signal });
+    signal.throwIfAborted();
+    await pause(1_500); // the last second's figures come in
+    const snapshot = await stage.snapshot(subject);
+    const samples = snapshot.observations.roots.reduce((all, root) => all + root.samples, 0);
+    if (samples >= (perSecond * observeSeconds) / 2) return snapshot;
+    say(
+      `  the operator has seen ${String(samples)} root calls of ${String(perSecond * observeSeconds)}: observed once more`,
+    );
+  }
+  throw new Error(`${subject.namespace}: the operator says next to nothing of it; is it well?`);
+}
+
 /** All apart under load, a snapshot, and what follows from it. */
-async function chosen(stage: Stage, subject: Subject, options: FusionOptions): Promise<readonly PlanToMeasure[]> {
-  const { objective, perSecond, observeSeconds, signal } = options;
+async function chosen(
+  stage: Stage,
+  subject: Subject,
+  options: FusionOptions,
+): Promise<readonly PlanToMeasure[]> {
+  const { objective, observeSeconds } = options;
   const apart = subject.functions.map((name) => [name]);
   await stage.declare(subject, forced([], { model: 'BusyTime' }), apart);
-  await play({ gateway: stage.gateway, timetable: subject.timetable(perSecond, observeSeconds), signal });
-  await pause(1_500); // the last second's figures come in
-  const snapshot = await stage.snapshot(subject);
+  const snapshot = await observed(stage, subject, options);
   keepText(options, `${subject.workflow}-snapshot.json`, snapshotText(snapshot));
   const plans = choicesOf({ snapshot, prices: PRICES, objective, most: options.partitions });
   say(`observed for ${String(observeSeconds)} s; ${String(plans.length)} plans, said before they run:`);
@@ -159,7 +204,8 @@ async function chosen(stage: Stage, subject: Subject, options: FusionOptions): P
 
 function keep({ keep: folder }: FusionOptions, file: string, what: unknown): void {
   if (folder === undefined) return;
-  const plain = (_: string, value: unknown): unknown => (value instanceof Map ? Object.fromEntries(value) : value);
+  const plain = (_: string, value: unknown): unknown =>
+    value instanceof Map ? Object.fromEntries(value) : value;
   keepText({ keep: folder }, file, JSON.stringify(what, plain, 1));
 }
 

@@ -5,18 +5,27 @@ import { optionsOf } from './options.ts';
 describe('options of the benchmark of plans', () => {
   it('has a form that takes minutes where nothing is said', () => {
     const { examples, cpuMillis, partitions, repeats } = optionsOf([]);
-    assert.deepEqual({ examples, cpuMillis, partitions, repeats }, {
-      examples: ['traffic', 'tree'],
-      cpuMillis: [250],
-      partitions: 4,
-      repeats: 3,
-    });
+    assert.deepEqual(
+      { examples, cpuMillis, partitions, repeats },
+      {
+        examples: ['traffic', 'tree'],
+        cpuMillis: [250],
+        partitions: 4,
+        repeats: 3,
+      },
+    );
   });
 
   it('takes the whole form', () => {
-    const { examples, cpuMillis, partitions, hopDelayMs } = optionsOf(
-      ['web-shop', '--cpu', '72,250', '--partitions', '20', '--hop-delay', '20'],
-    );
+    const { examples, cpuMillis, partitions, hopDelayMs } = optionsOf([
+      'web-shop',
+      '--cpu',
+      '72,250',
+      '--partitions',
+      '20',
+      '--hop-delay',
+      '20',
+    ]);
     assert.deepEqual([examples, cpuMillis, partitions, hopDelayMs], [['web-shop'], [72, 250], 20, 20]);
   });
 

@@ -12,7 +12,17 @@ const BUSY: Price = { name: 'BusyTime', model: 'BusyTime', gigabyteSecond: '1', 
 const cell = (p50Ms: number, busyByteSeconds: number): Cell => {
   const latency = { entry: 'a', calls: 10, p50Ms, p99Ms: p50Ms * 2, meanMs: p50Ms };
   const usage = { busyByteSeconds, cpuMs: 3, functionsCpuMs: 1, memoryBytes: 1e8, executions: 2 };
-  return { startMs: 2000, calls: 10, failed: 0, all: latency, entries: [latency], ...usage, isDone: true, machineShare: 0.5, units: new Map() };
+  return {
+    startMs: 2000,
+    calls: 10,
+    failed: 0,
+    all: latency,
+    entries: [latency],
+    ...usage,
+    isDone: true,
+    machineShare: 0.5,
+    units: new Map(),
+  };
 };
 
 /** What was said was half as much again as the first cell's. */
@@ -39,7 +49,10 @@ const lines = (wished: readonly Cell[], isDelayed = false): string =>
 
 describe('the verdict on plans', () => {
   it('is that the wished one is among the best', () => {
-    assert.match(lines([cell(62, GB), cell(61, GB), cell(63, GB)]), /against the best measured: \+3\.3 %.*: met/);
+    assert.match(
+      lines([cell(62, GB), cell(61, GB), cell(63, GB)]),
+      /against the best measured: \+3\.3 %.*: met/,
+    );
   });
 
   it('is that it is not', () => {

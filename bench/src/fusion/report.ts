@@ -50,7 +50,30 @@ export function groupsText({ groups }: Pick<PlanToMeasure, 'groups'>): string {
   return [...shared, ...(alone > 0 ? [`${String(alone)} alone`] : [])].join(' ');
 }
 
-const HEAD = ['p50 ms', 'p99', 'mean', 'said', 'error', 'MB', 'said', 'CPU ms', 'of host', 'start s', 'failed'];
+/** One measurement, as it is told when it is done. */
+export const cellText = (cell: Cell): string =>
+  [
+    `p50 ${cell.all.p50Ms.toFixed(1)} ms`,
+    `p99 ${cell.all.p99Ms.toFixed(0)}`,
+    `CPU ${cell.cpuMs.toFixed(1)} ms a call (functions ${cell.functionsCpuMs.toFixed(1)})`,
+    `start ${(cell.startMs / 1000).toFixed(1)} s`,
+    `machine ${(cell.machineShare * 100).toFixed(0)} % busy`,
+    `failed ${String(cell.failed)}${cell.isDone ? '' : ', NOT ALL WORK DONE'}`,
+  ].join(', ');
+
+const HEAD = [
+  'p50 ms',
+  'p99',
+  'mean',
+  'said',
+  'error',
+  'MB',
+  'said',
+  'CPU ms',
+  'of host',
+  'start s',
+  'failed',
+];
 const cells = (list: readonly string[], width = 9): string => list.map((c) => c.padStart(width)).join('');
 
 /** One line a plan; all that does not depend on prices. */
