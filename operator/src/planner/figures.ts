@@ -239,7 +239,8 @@ function edgeArrays(facts: Facts, index: ReadonlyMap<string, number>) {
   const firstEdge = new Int32Array(index.size + 1);
   for (const edge of edges) firstEdge[at(edge.from) + 1] = (firstEdge[at(edge.from) + 1] ?? 0) + 1;
   for (let i = 0; i < index.size; i++) firstEdge[i + 1] = (firstEdge[i + 1] ?? 0) + (firstEdge[i] ?? 0);
-  const overhead = (i: number, channel: Channel): number => overheadMs(rows[i], channel, usual);
+  const overhead = (i: number, channel: Channel): number =>
+    channel === 'Queue' && isSeen(rows[i]) ? 0 : overheadMs(rows[i], channel, usual);
   return {
     edges,
     firstEdge,
@@ -255,6 +256,10 @@ function edgeArrays(facts: Facts, index: ReadonlyMap<string, number>) {
     ),
   };
 }
+
+/** Sent work that was measured: the time until it is stored is part of what its sender was seen to wait, whatever the plan. */
+const isSeen = (row: ObservedEdge | undefined): boolean =>
+  row !== undefined && row.samples > 0 && row.overheadMs.Queue !== undefined;
 
 type Overheads = Readonly<Record<Channel, number>>;
 
