@@ -255,3 +255,21 @@ test('what a hop takes on one machine is the least that it takes to another', ()
   near(took({ Node: 9 }), 2 + 9);
   near(took({ Node: 9, Remote: 12 }), 2 + 12);
 });
+
+test('what one run sends into one unit runs there at once: the longest of it is what is busy', () => {
+  const world = (edges: readonly string[]): World => ({
+    functions: ['a', 'b', 'c'],
+    edges,
+    policy: { price: { gigabyteSecond: '1' } },
+    observations: {
+      roots: [root('a', 0.001)],
+      functions: [ran('a', 0, 1), ran('b', 0, 100), ran('c', 0, 60)],
+      edges: ['b', 'c'].map((to) => ({ from: 'a', to, overheadMs: { Queue: 0 } })),
+    },
+  });
+  const gb = (bytes: number): number => bytes / 2 ** 30;
+  const alone = PROCESS_BYTES + WORKER_BYTES;
+  const sent = predicted(world(['a~b', 'a~c']), 'a', 'b,c').cost;
+  const both = gb(alone) * 0.001 + gb(alone + WORKER_BYTES) * 0.1;
+  assert.ok(Math.abs(sent / both - 1) < 1e-3, `${sent} ≠ ${both}`);
+});

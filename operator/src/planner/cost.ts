@@ -16,8 +16,8 @@
  *  - A call to another unit takes the channel's overhead, and the chance that the unit sleeps times its start.
  *  - Memory: 30 MB a process, or as measured, 10 MB a thread, and what each function was seen to use.
  *  - Money per root call: `Provisioned` pays for what each instance has reserved, busy or idle. `BusyTime` pays for the memory
- *    in use for the share of time in which at least one call runs (1 − e^−load, for calls that come independently), and for
- *    the CPU seconds used.
+ *    in use for the share of time in which at least one call runs (1 − e^−load, for calls that come independently; what one run
+ *    sends into one unit runs there at once, and the longest of it counts), and for the CPU seconds used.
  *  - Hosts use CPU for calls, more for those by the bus than for those inside (`hostCost.ts`): it counts in ρ and in money. What a
  *    call waits for it is in the channel's overhead.
  * Not in it: garbage collection, the CPU time of the bus's servers, machines that are full, payloads beyond their measured overhead.
@@ -401,7 +401,7 @@ export class Model {
    * least price per second of what is not decided.
    */
   #countUnits(): number {
-    const { count, instances, firstEdge, to, isSync, calls, rate, rootRate, pulledRate } = this.figures;
+    const { count, instances, firstEdge, to, isSync, calls, rate, rootRate, sentRootRate } = this.figures;
     const { unitOf, tookMs } = this;
     const busy = this.#busy;
     const isUsed = this.#isUsed;
@@ -421,15 +421,27 @@ export class Model {
       }
       isUsed[u] = 1;
       if (!this.#isBusyTime) continue;
-      busy[u] = (busy[u] ?? 0) + ((rootRate[f] ?? 0) + (pulledRate[f] ?? 0)) * took;
+      busy[u] = (busy[u] ?? 0) + ((rootRate[f] ?? 0) + (sentRootRate[f] ?? 0)) * took;
+      this.#turn++;
       for (let e = firstEdge[f] ?? 0; e < (firstEdge[f + 1] ?? 0); e++) {
         const g = to[e] ?? 0;
         const v = unitOf[g] ?? -1;
-        if (isSync[e] === 0 || v < 0 || v === u) continue;
-        busy[v] = (busy[v] ?? 0) + ((rate[f] ?? 0) * (calls[e] ?? 0) * (tookMs[g] ?? 0)) / 1000;
+        if (v < 0 || (v === u && isSync[e] === 1)) continue;
+        const ms = isSync[e] === 1 ? (calls[e] ?? 0) * (tookMs[g] ?? 0) : this.#sentMs(g, v, calls[e] ?? 0);
+        busy[v] = (busy[v] ?? 0) + ((rate[f] ?? 0) * ms) / 1000;
       }
     }
     return undecided;
+  }
+
+  /** What one execution sends to a function adds to the time in which the unit of that function runs anything. */
+  #sentMs(g: number, v: number, calls: number): number {
+    const took = this.tookMs[g] ?? 0;
+    const before = this.#atOnceIn[v] === this.#turn ? (this.#atOnce[v] ?? 0) : 0;
+    const longest = Math.max(before, Math.min(1, calls) * took);
+    this.#atOnceIn[v] = this.#turn;
+    this.#atOnce[v] = longest;
+    return longest - before + Math.max(0, calls - 1) * took;
   }
 }
 
@@ -444,8 +456,18 @@ const cpuUsed = (figures: Figures): number => {
   return cores;
 };
 
-function rateInTurn({ rootRate, pulledRate, rate, names, firstEdge, to, isSync, calls, parallel }: Figures) {
-  const out = rootRate.map((r, f) => r + (pulledRate[f] ?? 0));
+function rateInTurn({
+  rootRate,
+  sentRootRate,
+  rate,
+  names,
+  firstEdge,
+  to,
+  isSync,
+  calls,
+  parallel,
+}: Figures) {
+  const out = rootRate.map((r, f) => r + (sentRootRate[f] ?? 0));
   for (let f = 0; f < names.length; f++) {
     for (let e = firstEdge[f] ?? 0; e < (firstEdge[f + 1] ?? 0); e++) {
       if (isSync[e] === 0) continue;

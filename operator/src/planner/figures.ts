@@ -68,6 +68,8 @@ export interface Figures {
   readonly rootRate: Float64Array;
   readonly waitedRate: Float64Array;
   readonly pulledRate: Float64Array;
+  /** Of what a queue gives: root calls that nobody waits for. */
+  readonly sentRootRate: Float64Array;
   /** Samples behind a function's figures; 0: nothing was measured of it. */
   readonly samples: Float64Array;
   /** 1: there are figures of it, measured or written. */
@@ -335,7 +337,7 @@ function ratesOf(roots: Roots['calls'], index: ReadonlyMap<string, number>, grap
     false,
   );
   const waitedRate = spread(rootRate, graph, true);
-  return { rate, rootRate, waitedRate, pulledRate: pulled(laterRate, rate, graph) };
+  return { rate, rootRate, waitedRate, pulledRate: pulled(laterRate, rate, graph), sentRootRate: laterRate };
 }
 
 /** These executions and all that follow from them; along sync edges alone, or along all. */
