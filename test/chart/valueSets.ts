@@ -32,6 +32,7 @@ export const VALUE_SETS: Readonly<Record<string, object>> = {
     },
     nats: { hub: { replicas: 3, persistence: { storageClassName: 'fast', annotations: { a: 'b' } } } },
     tls: { mode: 'CertManager' },
+    page: { secretName: 'page' },
     metrics: {
       serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
       prometheusRule: { enabled: true },
