@@ -53,6 +53,7 @@ const announcement: z.ZodType<Announcement> = z.object({
   ...said,
   state: z.enum(['Serving', 'Draining', 'Failed']),
   revisions: z.array(label).max(16),
+  routeGeneration: amount.exactOptional(),
   credentialEndsAtMs: amount.exactOptional(),
   problem: z.string().max(8192).exactOptional(),
 });

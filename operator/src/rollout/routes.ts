@@ -127,7 +127,7 @@ function headTowards(world: World, stored: RouteDraft, target: Target): Headed {
     return { ...unchanged({ current: hash, draining, revisions }), changes: [...started, ...changes] };
   }
   const named = withCandidate(stored, target);
-  const waiting = waitingOf(world, target);
+  const waiting = waitingOf(world, target, world.route?.generation);
   if (stored.candidate !== hash || waiting.length > 0 || world.stale.length > 0) return { ...named, waiting };
   const overlap = overlapped(world, hash);
   return overlap.leftMs > 0 ? { ...named, ...overlap.pending } : switched(named.route, hash);
@@ -169,7 +169,8 @@ function headBeside(world: World, stored: RouteDraft, { target, base, weightPerc
   if (stored.current === '' || stored.current === hash) return headTowards(world, stored, target);
   const known = base?.hash === stored.current ? { [base.hash]: base.revision } : {};
   const named = withCandidate({ ...stored, revisions: { ...stored.revisions, ...known } }, target);
-  const waiting = waitingOf(world, target);
+  const isEntered = named.route.weightPercent !== undefined;
+  const waiting = waitingOf(world, target, isEntered ? undefined : world.route?.generation);
   const { route } = named;
   if (route.weightPercent !== undefined) {
     const serves = stands(world, target);
@@ -199,8 +200,9 @@ const stands = (world: World, { hash, revision, units }: Target): boolean => {
 const withdrawn = (candidate: string | undefined, hash: string): readonly Change[] =>
   candidate === undefined || candidate === hash ? [] : [{ kind: 'Withdrawn', hash: candidate }];
 
-function waitingOf(world: World, { hash, revision, units }: Target): readonly Waiting[] {
-  const serves = servesRevision(world, hash, revision);
+/** `generation`: of the route that instances must have heard. */
+function waitingOf(world: World, { hash, revision, units }: Target, generation?: number): readonly Waiting[] {
+  const serves = servesRevision(world, hash, revision, generation);
   return units.flatMap((u) => lacking(world, u.name, u.instances, serves) ?? []);
 }
 

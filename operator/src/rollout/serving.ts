@@ -21,13 +21,17 @@ const listens = (revision: RouteRevision, unit: string): boolean =>
 
 type Judge = (unit: string, pod: PodState) => boolean;
 
-/** By the instance's own word: it serves this revision. */
+/**
+ * By the instance's own word: it serves this revision. `generation`: of the route after which it must have said so; a revision
+ * that went from the route and came back may have been let go of meanwhile.
+ */
 export const servesRevision =
-  (world: World, hash: string, revision: RouteRevision): Judge =>
+  (world: World, hash: string, revision: RouteRevision, generation = 0): Judge =>
   (unit, pod) => {
     const said = world.announcements.get(heardKey(unit, pod.instance));
     if (!pod.running || said?.state !== 'Serving') return false;
-    return !listens(revision, unit) || said.revisions.includes(hash);
+    if (!listens(revision, unit)) return true;
+    return said.revisions.includes(hash) && (said.routeGeneration ?? Infinity) >= generation;
   };
 
 /** Either by its own word or by its probe: enough to say that a unit is up, after a restart of the operator too. */

@@ -225,6 +225,27 @@ describe('whatever happens', () => {
     );
   });
 
+  it('a plan that goes and comes back is not entered by the word of who has let it go meanwhile', () => {
+    const cluster = new Cluster(1);
+    const story: readonly (readonly [what: string, at: number])[] = [
+      ['another target', 487],
+      ['up to a second passes, and some do what is theirs', 0],
+      ['a plan beside what runs', 106],
+      ['up to a second passes, and some do what is theirs', 220],
+      ['a plan beside what runs', 0],
+      ['up to a second passes, and some do what is theirs', 914],
+      ['another target', 106],
+      ['some time passes', 251],
+      ['up to a second passes, and some do what is theirs', 45],
+      ['the operator looks', 0],
+    ];
+    play(
+      cluster,
+      story.map(([what, at]) => ({ what, at })),
+    );
+    assert.equal(cluster.route?.candidate, 'h2');
+  });
+
   it('a restart of the operator at rest does nothing but look whether the bus is prepared', () => {
     const cluster = new Cluster(2);
     cluster.run(targetAt(0));

@@ -169,6 +169,7 @@ export class Cluster {
         ...at,
         state: p.ending ? 'Draining' : 'Serving',
         revisions: p.listening,
+        routeGeneration: p.view?.generation ?? 0,
       });
     const roots: Record<string, number> = {};
     for (const { hash } of p.roots) roots[hash] = (roots[hash] ?? 0) + 1;

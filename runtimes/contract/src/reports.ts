@@ -20,6 +20,8 @@ export interface Announcement extends InstanceKey {
   readonly architecture: string;
   /** Revisions whose subjects it listens on. */
   readonly revisions: readonly string[];
+  /** Of the route after which it listens so; absent: a host of an earlier version, which tells it in observations alone. */
+  readonly routeGeneration?: number;
   /** When its credential ends, in milliseconds since 1970: who has missed a renewal is told again. Absent: it has no end. */
   readonly credentialEndsAtMs?: number;
   /** Why it is `Failed`: a module that does not load, say. */

@@ -98,6 +98,8 @@ export class Unit implements Rider {
   readonly #functions = new Map<string, Hosted>();
   readonly #pullers = new Map<string, Puller>();
   readonly #timers: NodeJS.Timeout[] = [];
+  /** Of the route after which it listens as it does. */
+  #adoptedGeneration = 0;
   #route: RouteRecord | undefined;
   #state: Announcement['state'] = 'Serving';
   #ready = false;
@@ -365,6 +367,7 @@ export class Unit implements Rider {
     const serving = this.#listener.serve(wanted);
     this.#pullWhatIsOurs(route);
     await this.#session.link.flush();
+    this.#adoptedGeneration = route.generation;
     this.#announce('Serving');
     this.#observe();
     await serving;
@@ -533,6 +536,7 @@ export class Unit implements Rider {
       machine: this.#options.bootstrap.machine,
       architecture: this.#options.bootstrap.architecture,
       revisions: this.#listener.revisions,
+      routeGeneration: this.#adoptedGeneration,
       ...(credentialEndsAtMs === undefined ? {} : { credentialEndsAtMs }),
       ...(problem === undefined ? {} : { problem }),
     };
