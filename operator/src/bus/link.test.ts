@@ -110,7 +110,7 @@ describe("the operator's connection", () => {
   });
 
   it('comes back with a renewed credential after the one in use has expired', async () => {
-    await link.use(settings(1000));
+    await link.use(settings(3000)); // on a slow machine a second is over before it connects
     await until(() => !link.up, 'the server ends it');
     await link.use(settings());
     await until(() => link.up, 'it is up again');
