@@ -421,7 +421,7 @@ test(
   { timeout: 180_000 },
   async () => {
     await using at = await place();
-    const { code, out, err } = await sinter(['demo', 'app', '--json'], at.options);
+    const { code, out, err } = await sinter(['demo', 'app', '--json', '--seconds', '15'], at.options);
     assert.equal(code, 0, err);
     assert.equal(out.trim().split('\n').length, 1);
     const { workflow, plans, news, between } = JSON.parse(out) as DemoJson;
